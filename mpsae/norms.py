@@ -1,0 +1,59 @@
+"""Rules for the norm of an atom: where it may live, and what of a gradient acts on it."""
+
+from typing import Callable, NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+Atoms = Float[Array, "width dim"]
+
+
+class Norm(NamedTuple):
+    """`project(atoms)` after a step, `project_grad(atoms, grad)` before it."""
+
+    project: Callable[[Atoms], Atoms]
+    project_grad: Callable[[Atoms, Atoms], Atoms]
+
+
+def lengths(atoms: Atoms) -> Float[Array, "width 1"]:
+    """‖d_i‖ of each row, with 1 in place of 0 so that a dead row and its gradient stay finite."""
+    square = jnp.square(atoms).sum(-1, keepdims=True)
+    return jnp.sqrt(jnp.where(square > 0, square, 1.0))
+
+
+def sphere(atoms: Atoms) -> Atoms:
+    """Every row on the unit sphere; a zero row stays zero."""
+    return atoms / lengths(atoms)
+
+
+def ball(atoms: Atoms) -> Atoms:
+    """Rows longer than 1 shortened to 1, the others left."""
+    return atoms / jnp.maximum(lengths(atoms), 1.0)
+
+
+def largest(atoms: Atoms) -> Atoms:
+    """All rows divided by the longest, so relative lengths are free."""
+    return atoms / lengths(atoms).max()
+
+
+def tangent(atoms: Atoms, grad: Atoms) -> Atoms:
+    """The gradient without its part along the atom: g - ⟨g, d⟩ d / ‖d‖²."""
+    unit = sphere(atoms)
+    return grad - (grad * unit).sum(-1, keepdims=True) * unit
+
+
+def _atoms(atoms: Atoms) -> Atoms:
+    return atoms
+
+
+def _grad(atoms: Atoms, grad: Atoms) -> Atoms:
+    return grad
+
+
+NORMS: dict[str, Norm] = {
+    "init": Norm(_atoms, _grad),
+    "project": Norm(sphere, _grad),
+    "tangent": Norm(sphere, tangent),
+    "ball": Norm(ball, _grad),
+    "max": Norm(largest, _grad),
+}

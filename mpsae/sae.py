@@ -1,0 +1,208 @@
+"""The contract: what a sparse autoencoder is, and the registry of those known."""
+
+import dataclasses
+import difflib
+import importlib
+import importlib.metadata
+import pkgutil
+import typing
+from typing import Any, ClassVar
+
+import flax.struct as struct
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, PyTree
+
+from mpsae.code import Code
+from mpsae.norms import NORMS
+
+REGISTRY: dict[str, type["SAE"]] = {}
+PLAIN = (int, float, str, bool, tuple, type(None))
+
+
+def static(*, default: Any = dataclasses.MISSING, low=None, high=None, choices=None):
+    """A field that changes shapes or loop lengths: one compile per value, never stacked."""
+    given = {} if default is dataclasses.MISSING else {"default": default}
+    bounds = {"low": low, "high": high, "choices": choices}
+    return struct.field(pytree_node=False, metadata=bounds, **given)
+
+
+def leaf(*, default: float, low=None, high=None):
+    """A number that members of one stack may differ in; it never causes a recompile."""
+    return struct.field(default=default, metadata={"low": low, "high": high, "choices": None})
+
+
+class Context(struct.PyTreeNode):
+    """Where training stands: this step, all steps, a key of this step, the variant's state."""
+
+    step: Array | int
+    steps: Array | int
+    key: Array
+    state: PyTree
+
+
+@typing.dataclass_transform(
+    frozen_default=True, kw_only_default=True, field_specifiers=(static, leaf, struct.field)
+)
+class SAE(struct.PyTreeNode):
+    """A sparse autoencoder: frozen hyperparameters and pure functions of (params, x).
+
+    Subclass it and write `encode`; everything else has a default. `params` is a
+    plain dict of float32 arrays, holds at least `atoms [width, dim]`, and all of
+    it is trained by gradient. What is learned otherwise lives in `state`, which
+    `encode` never sees. Training calls the class itself; evaluation only ever
+    calls what `freeze` returned.
+    """
+
+    name: ClassVar[str] = "sae"
+    couples_batch: ClassVar[bool] = False  # training codes of a row depend on other rows
+    orders_atoms: ClassVar[bool] = False  # latents are not exchangeable
+    idle: ClassVar[tuple[str, ...]] = ()  # params that may get no gradient on a small batch
+
+    norm: str = static(default="tangent", choices=tuple(NORMS))
+
+    def __init_subclass__(cls, *, name: str | None = None, **kwargs):
+        super().__init_subclass__(**({"kw_only": True} | kwargs))
+        _refuse_static_redeclared(cls)
+        cls.name = name or cls.__name__.lower()
+        _register(cls)
+
+    def init(self, key: Array, dim: int, width: int) -> dict[str, Array]:
+        """Fresh params: `atoms [width, dim]` of Gaussian direction and unit norm, `bias [dim]` 0."""
+        rows = jax.random.normal(key, (width, dim))
+        rows = rows / jnp.linalg.norm(rows, axis=1, keepdims=True)
+        return {"atoms": rows, "bias": jnp.zeros(dim)}
+
+    def init_state(self, params: dict[str, Array]) -> PyTree:
+        """What is learned without a gradient: thresholds, counters, controllers."""
+        return {}
+
+    def encode(self, params: dict[str, Array], x: Float[Array, "batch dim"]) -> Code:
+        """The code of each row of x; at evaluation no row may depend on another."""
+        raise TypeError(f"{type(self).__name__} does not define encode(params, x)")
+
+    def decode(self, params: dict[str, Array], code: Code) -> Float[Array, "batch dim"]:
+        """x̂ = Σ_i z_i d_i + bias (params without a bias have none)."""
+        return code.decode(params["atoms"]) + params.get("bias", 0.0)
+
+    def penalty(self, params: dict[str, Array], x: Array, code: Code, ctx: Context) -> Array | float:
+        """What the loss adds to the squared error, as a mean over rows."""
+        return 0.0
+
+    def loss(self, params: dict[str, Array], x: Array, ctx: Context) -> tuple[Array, Code]:
+        """Mean over rows of ‖x - x̂‖² (summed over dims) + penalty, and the code it used."""
+        code = self.encode(params, x)
+        error = jnp.square(x - self.decode(params, code)).sum(-1).mean()
+        return error + self.penalty(params, x, code, ctx), code
+
+    def update(self, params: dict[str, Array], code: Code, ctx: Context) -> PyTree:
+        """The state after this step, from the step's code."""
+        return ctx.state
+
+    def project(self, params: dict[str, Array]) -> dict[str, Array]:
+        """Params put back on the atom-norm constraint named by `norm`."""
+        return params | {"atoms": NORMS[self.norm].project(params["atoms"])}
+
+    def project_grad(self, params: dict[str, Array], grads: dict[str, Array]) -> dict[str, Array]:
+        """The gradient as the constraint lets it act, before the optimiser sees it."""
+        return grads | {"atoms": NORMS[self.norm].project_grad(params["atoms"], grads["atoms"])}
+
+    def improve(
+        self, params: dict[str, Array], opt: PyTree, x: Array, ctx: Context, tx
+    ) -> tuple[dict[str, Array], PyTree, PyTree, dict[str, Array]]:
+        """One training step: (params, optimiser state, state, log of scalars)."""
+        (loss, code), grads = jax.value_and_grad(self.loss, has_aux=True)(params, x, ctx)
+        updates, opt = tx.update(self.project_grad(params, grads), opt, params)
+        new = self.project(optax.apply_updates(params, updates))
+        return new, opt, self.update(new, code, ctx), {"loss": loss, "l0": code.l0().mean()}
+
+    def freeze(self, params: dict[str, Array], state: PyTree) -> tuple["SAE", dict[str, Array]]:
+        """The inference form: a registered variant and its params, independent of `state`."""
+        return self, params
+
+    def validate(self, dim: int, width: int) -> None:
+        """Refuse hyperparameters that cannot work, by ValueError; called once at the border."""
+        if width < 1:
+            raise ValueError(f"width = {width}: an SAE needs at least 1 atom")
+        if dim < 1:
+            raise ValueError(f"dim = {dim}: inputs need at least 1 dimension")
+        for field in dataclasses.fields(self):
+            _check_value(field, getattr(self, field.name))
+        k = getattr(self, "k", None)
+        if isinstance(k, int) and k > width:
+            raise ValueError(f"sae.k = {k}: at most the number of atoms, width = {width}")
+
+
+def known() -> dict[str, type[SAE]]:
+    """Every registered variant by id: the package's own and those of installed plug-ins."""
+    import mpsae.saes as package
+
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")
+    for entry in importlib.metadata.entry_points(group="mpsae.saes"):
+        entry.load()
+    return dict(REGISTRY)
+
+
+def find(name: str) -> type[SAE]:
+    """The variant with this id. Raises ValueError with the nearest spelling."""
+    return pick(known(), name, "variant")
+
+
+def pick(table: dict[str, Any], name: str, what: str) -> Any:
+    """`table[name]`, or a ValueError that lists what there is and the nearest spelling."""
+    if name in table:
+        return table[name]
+    near = difflib.get_close_matches(name, table, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"unknown {what} {name!r}: known are {', '.join(sorted(table))}{hint}")
+
+
+def _register(cls: type[SAE]) -> None:
+    other = REGISTRY.get(cls.name)
+    same_place = other is not None and (other.__module__, other.__qualname__) == (
+        cls.__module__,
+        cls.__qualname__,
+    )
+    if other is not None and not same_place:  # the same place again is a notebook re-run
+        raise ValueError(
+            f"variant id {cls.name!r} is defined twice: in {other.__module__} ({other.__qualname__})"
+            f" and in {cls.__module__} ({cls.__qualname__}); give one of them another name="
+        )
+    REGISTRY[cls.name] = cls
+
+
+def _refuse_static_redeclared(cls: type[SAE]) -> None:
+    for base in cls.__mro__[1:]:
+        for name, old in getattr(base, "__dataclass_fields__", {}).items():
+            was_static = not old.metadata.get("pytree_node", True)
+            now_static = not cls.__dataclass_fields__[name].metadata.get("pytree_node", True)
+            if was_static and not now_static:
+                default = cls.__dataclass_fields__[name].default
+                raise ValueError(
+                    f"{cls.__name__}.{name}: {base.__name__} declares it static, a bare override"
+                    f" would make it a traced number; write {name} = static(default={default!r})"
+                )
+
+
+def _check_value(field: dataclasses.Field, value: Any) -> None:
+    is_static = not field.metadata.get("pytree_node", True)
+    if is_static and not isinstance(value, PLAIN):
+        raise ValueError(
+            f"sae.{field.name} = {value!r}: a static field takes a plain int, float, str, bool,"
+            f" tuple or None, not {type(value).__name__}"
+        )
+    choices, low, high = (field.metadata.get(key) for key in ("choices", "low", "high"))
+    if choices and value not in choices:
+        near = difflib.get_close_matches(str(value), [str(c) for c in choices], n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"sae.{field.name} = {value!r}: must be one of {', '.join(map(str, choices))}{hint}")
+    if not isinstance(value, (int, float)):
+        return
+    if value != value:
+        raise ValueError(f"sae.{field.name} = nan: must be a number")
+    if low is not None and value < low:
+        raise ValueError(f"sae.{field.name} = {value}: must be at least {low}")
+    if high is not None and value > high:
+        raise ValueError(f"sae.{field.name} = {value}: must be at most {high}")

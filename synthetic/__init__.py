@@ -1,0 +1,1 @@
+"""Generators whose truth is known: dictionaries, codes, hierarchy."""

@@ -1,0 +1,24 @@
+"""Warnings are errors, four CPU devices, one compile cache; set before JAX starts."""
+
+import os
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=4")
+os.environ.setdefault("NPROC", "2")
+
+import jax  # noqa: E402
+import pytest  # noqa: E402
+
+CACHE = Path(tempfile.gettempdir()) / "mpsae-test-compile-cache"
+jax.config.update("jax_compilation_cache_dir", str(CACHE))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder of real development data, or skip: it is not part of the repository."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no development data at {folder}")
+    return folder
