@@ -1,6 +1,7 @@
 """Rules for the norm of an atom: where it may live, and what of a gradient acts on it."""
 
-from typing import Callable, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float

@@ -15,22 +15,10 @@ import optax
 from jaxtyping import Array, Float, PyTree
 
 from mpsae.code import Code
+from mpsae.fields import check, leaf, static
 from mpsae.norms import NORMS
 
 REGISTRY: dict[str, type["SAE"]] = {}
-PLAIN = (int, float, str, bool, tuple, type(None))
-
-
-def static(*, default: Any = dataclasses.MISSING, low=None, high=None, choices=None):
-    """A field that changes shapes or loop lengths: one compile per value, never stacked."""
-    given = {} if default is dataclasses.MISSING else {"default": default}
-    bounds = {"low": low, "high": high, "choices": choices}
-    return struct.field(pytree_node=False, metadata=bounds, **given)
-
-
-def leaf(*, default: float, low=None, high=None):
-    """A number that members of one stack may differ in; it never causes a recompile."""
-    return struct.field(default=default, metadata={"low": low, "high": high, "choices": None})
 
 
 class Context(struct.PyTreeNode):
@@ -62,11 +50,12 @@ class SAE(struct.PyTreeNode):
 
     norm: str = static(default="tangent", choices=tuple(NORMS))
 
-    def __init_subclass__(cls, *, name: str | None = None, **kwargs):
+    def __init_subclass__(cls, *, name: str | None = None, abstract: bool = False, **kwargs):
         super().__init_subclass__(**({"kw_only": True} | kwargs))
         _refuse_static_redeclared(cls)
         cls.name = name or cls.__name__.lower()
-        _register(cls)
+        if not abstract:
+            _register(cls)
 
     def init(self, key: Array, dim: int, width: int) -> dict[str, Array]:
         """Fresh params: `atoms [width, dim]` of Gaussian direction and unit norm, `bias [dim]` 0."""
@@ -96,8 +85,8 @@ class SAE(struct.PyTreeNode):
         error = jnp.square(x - self.decode(params, code)).sum(-1).mean()
         return error + self.penalty(params, x, code, ctx), code
 
-    def update(self, params: dict[str, Array], code: Code, ctx: Context) -> PyTree:
-        """The state after this step, from the step's code."""
+    def update(self, params: dict[str, Array], x: Array, code: Code, ctx: Context) -> PyTree:
+        """The state after this step, from the step's batch and code."""
         return ctx.state
 
     def project(self, params: dict[str, Array]) -> dict[str, Array]:
@@ -115,7 +104,7 @@ class SAE(struct.PyTreeNode):
         (loss, code), grads = jax.value_and_grad(self.loss, has_aux=True)(params, x, ctx)
         updates, opt = tx.update(self.project_grad(params, grads), opt, params)
         new = self.project(optax.apply_updates(params, updates))
-        return new, opt, self.update(new, code, ctx), {"loss": loss, "l0": code.l0().mean()}
+        return new, opt, self.update(params, x, code, ctx), {"loss": loss, "l0": code.l0().mean()}
 
     def freeze(self, params: dict[str, Array], state: PyTree) -> tuple["SAE", dict[str, Array]]:
         """The inference form: a registered variant and its params, independent of `state`."""
@@ -128,9 +117,9 @@ class SAE(struct.PyTreeNode):
         if dim < 1:
             raise ValueError(f"dim = {dim}: inputs need at least 1 dimension")
         for field in dataclasses.fields(self):
-            _check_value(field, getattr(self, field.name))
-        k = getattr(self, "k", None)
-        if isinstance(k, int) and k > width:
+            check("sae", field, getattr(self, field.name))
+        k = getattr(self, "k", 0)
+        if k > width:
             raise ValueError(f"sae.k = {k}: at most the number of atoms, width = {width}")
 
 
@@ -184,25 +173,3 @@ def _refuse_static_redeclared(cls: type[SAE]) -> None:
                     f"{cls.__name__}.{name}: {base.__name__} declares it static, a bare override"
                     f" would make it a traced number; write {name} = static(default={default!r})"
                 )
-
-
-def _check_value(field: dataclasses.Field, value: Any) -> None:
-    is_static = not field.metadata.get("pytree_node", True)
-    if is_static and not isinstance(value, PLAIN):
-        raise ValueError(
-            f"sae.{field.name} = {value!r}: a static field takes a plain int, float, str, bool,"
-            f" tuple or None, not {type(value).__name__}"
-        )
-    choices, low, high = (field.metadata.get(key) for key in ("choices", "low", "high"))
-    if choices and value not in choices:
-        near = difflib.get_close_matches(str(value), [str(c) for c in choices], n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"sae.{field.name} = {value!r}: must be one of {', '.join(map(str, choices))}{hint}")
-    if not isinstance(value, (int, float)):
-        return
-    if value != value:
-        raise ValueError(f"sae.{field.name} = nan: must be a number")
-    if low is not None and value < low:
-        raise ValueError(f"sae.{field.name} = {value}: must be at least {low}")
-    if high is not None and value > high:
-        raise ValueError(f"sae.{field.name} = {value}: must be at most {high}")

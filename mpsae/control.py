@@ -1,0 +1,61 @@
+"""Controllers that steer the sparsity penalty so that the measured L0 meets a target.
+
+Three published forms. Each maps (state, L0 of this batch, target, on) to the next state
+and the factor that multiplies the penalty in this step. Their state is training state:
+it is never part of a saved SAE.
+"""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+State = dict[str, Array]
+Scalar = Float[Array, ""]
+
+
+def start() -> State:
+    """Factor 1, no L0 seen yet, no trend."""
+    return {"factor": jnp.float32(1), "l0": jnp.float32(0), "trend": jnp.float32(0)}
+
+
+def none(state: State, l0: Scalar, target: Scalar, on: Bool[Array, ""]) -> tuple[State, Scalar]:
+    """The penalty as given, whatever the L0."""
+    return state, jnp.float32(1)
+
+
+def sign(state: State, l0: Scalar, target: Scalar, on: Bool[Array, ""]) -> tuple[State, Scalar]:
+    """× (1 + 3e-4) while L0 ≥ target, × (1 - 3e-4) below it (noanabeshima/matryoshka-saes)."""
+    move = jnp.where(l0 < target, 1 - 3e-4, 1 + 3e-4)
+    factor = state["factor"] * jnp.where(on, move, 1.0)
+    return state | {"factor": factor}, factor
+
+
+def integral(state: State, l0: Scalar, target: Scalar, on: Bool[Array, ""]) -> tuple[State, Scalar]:
+    """× (1 ± 3e-4·g·tanh(10|e|)), e the relative error of an L0 average (rate .01).
+
+    g is .01 while the average (trend rate .05) already moves toward the target, else 1;
+    the factor stays in [.01, 100] (decoderesearch/synth-sae-bench-experiments).
+    """
+    fresh = state["l0"] == 0
+    smooth = jnp.where(fresh, l0, 0.99 * state["l0"] + 0.01 * l0)
+    trend = jnp.where(fresh, 0.0, 0.95 * state["trend"] + 0.05 * (smooth - state["l0"]))
+    error = (smooth - target) / jnp.maximum(target, 1e-9)
+    gain = jnp.where(trend * error < 0, 0.01, 1.0)
+    move = 1 + 3e-4 * gain * jnp.sign(error) * jnp.tanh(10 * jnp.abs(error))
+    factor = jnp.clip(state["factor"] * jnp.where(on, move, 1.0), 0.01, 100.0)
+    return {"factor": factor, "l0": smooth, "trend": trend}, factor
+
+
+def hinge(state: State, l0: Scalar, target: Scalar, on: Bool[Array, ""]) -> tuple[State, Scalar]:
+    """Penalty only while L0 > target; × 1.001 a step while L0 > 1.5 target (arXiv 2506.05239)."""
+    factor = state["factor"] * jnp.where(on & (l0 > 1.5 * target), 1.001, 1.0)
+    return state | {"factor": factor}, jnp.where(l0 > target, factor, 0.0)
+
+
+CONTROLLERS: dict[str, Callable[[State, Scalar, Scalar, Array], tuple[State, Scalar]]] = {
+    "none": none,
+    "sign": sign,
+    "integral": integral,
+    "hinge": hinge,
+}

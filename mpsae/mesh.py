@@ -1,0 +1,35 @@
+"""Where the work runs: devices, compile cache. The only file that touches the environment."""
+
+import os
+from pathlib import Path
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+
+def start(threads: int | None = None) -> None:
+    """Prepare JAX before its first use: on CPU one device per core, and compiles kept on disk.
+
+    Members of a stack are spread over devices, so on CPU each core trains its own members.
+    The compile cache lives in $MPSAE_CACHE, by default ~/.cache/mpsae; "off" disables it.
+    """
+    cores = threads or len(os.sched_getaffinity(0))
+    if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
+        jax.config.update("jax_num_cpu_devices", cores)
+    place = os.environ.get("MPSAE_CACHE", str(Path.home() / ".cache" / "mpsae"))
+    if place != "off":
+        jax.config.update("jax_compilation_cache_dir", place)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+def member_mesh(members: int) -> Mesh:
+    """A one-axis mesh over as many local devices as divide the number of members."""
+    devices = jax.local_devices()
+    count = max(n for n in range(1, len(devices) + 1) if members % n == 0)
+    return Mesh(np.array(devices[:count]), ("member",))
+
+
+def sequential() -> bool:
+    """Whether members on one device run faster one after another (measured: CPU) than batched."""
+    return jax.default_backend() == "cpu"

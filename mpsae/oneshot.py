@@ -1,0 +1,41 @@
+"""What the SAEs with an encoder matrix share: params and pre-activations."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from mpsae.norms import sphere
+from mpsae.sae import SAE, leaf, static
+
+ENCODER_INIT = {
+    "atoms": lambda rows, dim: sphere(rows),
+    "gaussian": lambda rows, dim: rows / jnp.sqrt(dim),
+    "standard": lambda rows, dim: rows,
+}
+
+
+class OneShot(SAE, abstract=True):
+    """π = (x - bias) W + b, with params `encoder [dim, width]` and `encoder_bias [width]`.
+
+    centre: `bias` subtracts the decoder bias before the encoder, `none` does not (the released
+    toy code). encoder_init: W starts as the unit atoms (`atoms`), as N(0, 1/dim) (`gaussian`)
+    or N(0, 1) (`standard`); atoms start as its unit rows times `atom_scale`.
+    """
+
+    centre: str = static(default="bias", choices=("bias", "none"))
+    encoder_init: str = static(default="atoms", choices=tuple(ENCODER_INIT))
+    atom_scale: float = leaf(default=1.0, low=0.0)
+
+    def init(self, key, dim, width):
+        rows = jax.random.normal(key, (width, dim))
+        return {
+            "atoms": self.atom_scale * sphere(rows),
+            "bias": jnp.zeros(dim),
+            "encoder": ENCODER_INIT[self.encoder_init](rows, dim).T,
+            "encoder_bias": jnp.zeros(width),
+        }
+
+    def preactivation(self, params: dict[str, Array], x: Array) -> Float[Array, "batch width"]:
+        """π, before any nonlinearity."""
+        shift = params["bias"] if self.centre == "bias" else 0.0
+        return (x - shift) @ params["encoder"] + params["encoder_bias"]

@@ -1,0 +1,82 @@
+"""BatchTopK: the k·n largest entries of a batch of n; a learned threshold at inference."""
+
+import jax
+import jax.numpy as jnp
+
+from mpsae import dead
+from mpsae.code import Code
+from mpsae.sae import leaf, static
+from mpsae.saes.threshold import Threshold
+from mpsae.saes.topk import TopK
+
+
+class BatchTopK(TopK, name="batch_topk"):
+    """Keeps the ⌊k·n⌋ + extra largest of ReLU(π) over the batch, so k is a mean (arXiv 2412.06410).
+
+    For the first `k_start_steps` steps the budget is `k_start` instead (0 means k). The smallest
+    kept value is averaged with rate `rate` into a threshold, and `freeze` returns the `threshold`
+    variant with it: at evaluation no row depends on its neighbours.
+    """
+
+    couples_batch = True
+
+    k: float = static(default=32.0, low=1e-9)
+    k_start: float = static(default=0.0, low=0.0)
+    extra: int = static(default=0, low=0)
+    k_start_steps: float = leaf(default=0.0, low=0.0)
+    rate: float = leaf(default=0.01, low=0.0, high=1.0)
+
+    def init_state(self, params):
+        return super().init_state(params) | {"threshold": jnp.float32(0)}
+
+    def encode(self, params, x):
+        return self._keep(params, x, self._budget(self.k, len(x)))
+
+    def loss(self, params, x, ctx):
+        code = self._keep(params, x, self._count(len(x), ctx))
+        error = jnp.square(x - self.decode(params, code)).sum(-1).mean()
+        return error + self.penalty(params, x, code, ctx), code
+
+    def update(self, params, x, code, ctx):
+        positive = code.values > 0
+        # With fewer positive entries than the budget, the smallest kept one is a zero.
+        full = positive.sum() >= self._count(len(x), ctx)
+        smallest = jnp.where(full, jnp.where(positive, code.values, jnp.inf).min(), 0.0)
+        mixed = ctx.state["threshold"] + self.rate * (smallest - ctx.state["threshold"])
+        return {
+            "silent": dead.silence(ctx.state["silent"], code),
+            "threshold": jnp.where(ctx.step == 0, smallest, mixed),
+        }
+
+    def freeze(self, params, state):
+        return Threshold(norm=self.norm, centre=self.centre), params | {"threshold": state["threshold"]}
+
+    def _budget(self, k, rows):
+        return int(k * rows) + self.extra
+
+    def _count(self, rows, ctx):
+        first = self._budget(self.k_start or self.k, rows)
+        return jnp.where(ctx.step < self.k_start_steps, first, self._budget(self.k, rows))
+
+    def _keep(self, params, x, count):
+        positive = jax.nn.relu(self.preactivation(params, x))
+        most = self._budget(max(self.k, self.k_start), len(x))
+        values, places = jax.lax.top_k(positive.reshape(-1), min(most, positive.size))
+        kept = jnp.where(jnp.arange(len(values)) < count, values, 0.0)
+        dense = jnp.zeros(positive.size, positive.dtype).at[places].set(kept)
+        return Code(values=dense.reshape(positive.shape), width=positive.shape[-1])
+
+
+PRESETS = {
+    "batch_topk_paper_toy": BatchTopK(
+        norm="init",
+        centre="none",
+        encoder_init="standard",
+        k=1.36,
+        k_start=3.0,
+        k_start_steps=1000.0,
+        extra=1,
+        rate=0.1,
+        auxk=0.0,
+    ),
+}

@@ -1,0 +1,94 @@
+"""The vanilla SAE: ReLU codes with an L1 penalty whose strength can follow a target L0."""
+
+import jax
+import jax.numpy as jnp
+
+from mpsae import control
+from mpsae.code import Code
+from mpsae.control import CONTROLLERS
+from mpsae.oneshot import OneShot
+from mpsae.sae import leaf, static
+
+
+class ReLU(OneShot, name="relu"):
+    """z = ReLU(π), loss ‖x - x̂‖² + λ Σ_i z_i ‖d_i‖ (invariant to rescaling an atom).
+
+    λ = l1 × factor of the `controller` × a linear ramp over the first `l1_warmup` of training.
+    The controller acts from the share `control_from` of training on and steers toward
+    `target_l0`. input_scale: `running` trains on x·√dim / (running mean of ‖x‖, rate .01 from
+    0, as released with the Matryoshka toy); `freeze` folds that scale into the params.
+    """
+
+    controller: str = static(default="none", choices=tuple(CONTROLLERS))
+    input_scale: str = static(default="none", choices=("none", "running"))
+    l1: float = leaf(default=0.05, low=0.0)
+    l1_warmup: float = leaf(default=0.05, low=0.0, high=1.0)
+    target_l0: float = leaf(default=0.0, low=0.0)
+    control_from: float = leaf(default=1 / 3, low=0.0, high=1.0)
+
+    def init_state(self, params):
+        return {"control": control.start(), "norm": jnp.float32(0)}
+
+    def encode(self, params, x):
+        values = jax.nn.relu(self.preactivation(params, x))
+        return Code(values=values, width=values.shape[-1])
+
+    def loss(self, params, x, ctx):
+        x = x * self._scale(self._norm(x, ctx), x.shape[-1])
+        code = self.encode(params, x)
+        sizes = jnp.linalg.norm(params["atoms"], axis=1)
+        error = jnp.square(x - self.decode(params, code)).sum(-1).mean()
+        return error + self._strength(code, ctx)[1] * (code.values @ sizes).mean(), code
+
+    def update(self, params, x, code, ctx):
+        return {"control": self._strength(code, ctx)[0], "norm": self._norm(x, ctx)}
+
+    def freeze(self, params, state):
+        scale = self._scale(state["norm"], len(params["bias"]))
+        folded = params | {
+            "atoms": params["atoms"] / scale,
+            "bias": params["bias"] / scale,
+            "encoder": params["encoder"] * scale,
+        }
+        return self.replace(input_scale="none"), folded
+
+    def validate(self, dim, width):
+        super().validate(dim, width)
+        if self.controller != "none" and not self.target_l0 > 0:
+            raise ValueError(
+                f"sae.target_l0 = {self.target_l0}: controller {self.controller!r} needs a target above 0"
+            )
+        if self.input_scale == "running" and self.norm != "init":
+            raise ValueError(
+                f"sae.norm = {self.norm!r}: with input_scale 'running' the atoms carry the scale;"
+                " use norm 'init'"
+            )
+
+    def _norm(self, x, ctx):
+        return 0.99 * ctx.state["norm"] + 0.01 * jnp.linalg.norm(x, axis=-1).mean()
+
+    def _scale(self, norm, dim):
+        return {"none": 1.0, "running": jnp.sqrt(dim) / norm}[self.input_scale]
+
+    def _strength(self, code, ctx):
+        l0 = code.l0().mean().astype(jnp.float32)
+        on = ctx.step > self.control_from * ctx.steps
+        state, factor = CONTROLLERS[self.controller](ctx.state["control"], l0, self.target_l0, on)
+        ramp = jnp.minimum((ctx.step + 1) / jnp.maximum(self.l1_warmup * ctx.steps, 1.0), 1.0)
+        return state, jax.lax.stop_gradient(self.l1 * factor * ramp)
+
+
+PRESETS = {
+    "relu_paper_toy": ReLU(
+        norm="init",
+        centre="none",
+        encoder_init="gaussian",
+        atom_scale=0.1,
+        controller="sign",
+        input_scale="running",
+        l1=0.1,
+        l1_warmup=0.2,
+        target_l0=1.36,
+        control_from=0.2,
+    ),
+}

@@ -1,0 +1,161 @@
+"""Trains a stack of SAEs that differ only in numbers: seeds, rates, penalties, worlds."""
+
+import functools
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import flax.struct as struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import PartitionSpec
+from jaxtyping import Array, PyTree
+
+from mpsae import mesh
+from mpsae.optim import Optim
+from mpsae.sae import SAE, Context
+from mpsae.source import Source
+
+CHUNK_SECONDS = 1.0
+
+
+class Member(struct.PyTreeNode):
+    """One SAE to train: the variant, its optimiser, and a key for each kind of chance."""
+
+    sae: SAE
+    optim: Optim
+    data: Array
+    init: Array
+    dropout: Array
+
+
+class Carry(struct.PyTreeNode):
+    """Everything that changes in training; `diverged` is the step that was not finite, or -1."""
+
+    params: PyTree
+    opt: PyTree
+    state: PyTree
+    diverged: Array
+    log: dict[str, Array]
+
+
+class Trained(NamedTuple):
+    """A trained member: params, state, and the step at which it diverged (-1 if it did not)."""
+
+    params: dict[str, Array]
+    state: PyTree
+    diverged: int
+    log: dict[str, float]
+
+
+def member(sae: SAE, optim: Optim, *, data: int, init: int, dropout: int) -> Member:
+    """A member from its seeds; the streams of the three seeds are independent."""
+    keys = [jax.random.fold_in(jax.random.key(seed), tag) for tag, seed in enumerate((data, init, dropout))]
+    return Member(sae, optim, *keys)
+
+
+def fit(
+    members: list[Member],
+    sources: list[Source],
+    *,
+    width: int,
+    report: Callable[[int, int, dict[str, np.ndarray]], Any] | None = None,
+) -> list[Trained]:
+    """Train all members together and return them in order.
+
+    They must share static fields (a ValueError from stacking says so otherwise). Each step of a
+    member draws `sources[i].batch(key, step, size)`, calls `sae.improve`, and keeps the result
+    only if it is finite: a member that diverges stays at its last finite params while the others
+    go on unchanged. Steps run in chunks of about a second inside one compiled program;
+    `report(step, steps, log)` is called between chunks.
+    """
+    stackable = sources[0].stackable
+    source = stack(sources) if stackable else sources[0]
+    members_stack, steps = stack(members), members[0].optim.steps
+    begin, advance = _programs(len(members), width, stackable, sources[0].dim)
+    carry = begin(members_stack)
+    step, chunk = 0, max(1, min(10, steps // 2))
+    while step < steps:
+        stop, began = min(step + chunk, steps), time.monotonic()
+        carry = jax.block_until_ready(advance(members_stack, source, carry, step, stop))
+        spent, first, step = time.monotonic() - began, step == 0, stop
+        if not first:  # the first chunk holds the compile, which says nothing about speed
+            chunk = max(1, min(2 * chunk, int(chunk * CHUNK_SECONDS / max(spent, 1e-3))))
+        if report is not None:
+            report(step, steps, {name: np.asarray(value) for name, value in carry.log.items()})
+    return [
+        Trained(one.params, one.state, int(one.diverged), {k: float(v) for k, v in one.log.items()})
+        for one in unstack(carry, len(members))
+    ]
+
+
+def stack(trees: list[PyTree]) -> PyTree:
+    """The same tree with one more leading axis. Raises ValueError if static fields differ."""
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
+
+
+def unstack(tree: PyTree, count: int) -> list[PyTree]:
+    """The members of a stack, each on the default device alone."""
+    host = jax.device_get(tree)
+    return [jax.tree.map(lambda leaf, i=i: jnp.asarray(leaf[i]), host) for i in range(count)]
+
+
+@functools.lru_cache(maxsize=64)
+def _programs(count: int, width: int, stackable: bool, dim: int):
+    """(begin, advance) compiled for a stack of `count` members spread over the local devices."""
+    devices = mesh.member_mesh(count)
+    here, everywhere = PartitionSpec("member"), PartitionSpec()
+
+    def begin_one(one: Member) -> Carry:
+        params = one.sae.project(one.sae.init(one.init, dim, width))
+        opt, state = one.optim.transform().init(params), one.sae.init_state(params)
+        nothing = {"loss": jnp.float32(jnp.nan), "l0": jnp.float32(jnp.nan)}
+        return Carry(params, opt, state, jnp.int32(-1), nothing)
+
+    def advance_one(one: Member, source: Source, carry: Carry, start: Array, stop: Array) -> Carry:
+        transform = one.optim.transform()
+
+        def one_step(step: Array, carry: Carry) -> Carry:
+            x = source.batch(one.data, step, one.optim.batch)
+            key = jax.random.fold_in(one.dropout, step)
+            ctx = Context(step=step, steps=one.optim.steps, key=key, state=carry.state)
+            params, opt, state, log = one.sae.improve(carry.params, carry.opt, x, ctx, transform)
+            log = {name: jnp.asarray(log[name], jnp.float32) for name in carry.log}
+            finite = _finite((params, state, log["loss"])) & (carry.diverged < 0)
+            new = Carry(params, opt, state, carry.diverged, log)
+            kept = jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, carry)
+            broke = jnp.where(finite | (carry.diverged >= 0), carry.diverged, step)
+            return kept.replace(diverged=broke)
+
+        return jax.lax.fori_loop(start, stop, one_step, carry)
+
+    def begin(members):
+        return _over(begin_one, members)
+
+    def advance(members, source, carry, start, stop):
+        if stackable:
+            return _over(lambda m, s, c: advance_one(m, s, c, start, stop), members, source, carry)
+        return _over(lambda m, c: advance_one(m, source, c, start, stop), members, carry)
+
+    spread = functools.partial(jax.shard_map, mesh=devices, check_vma=False)
+    placed = here if stackable else everywhere
+    return (
+        jax.jit(spread(begin, in_specs=(here,), out_specs=here)),
+        jax.jit(
+            spread(advance, in_specs=(here, placed, here, everywhere, everywhere), out_specs=here),
+            donate_argnums=2,
+        ),
+    )
+
+
+def _over(function, *stacks):
+    """`function` of each member: one after another where that is faster, else batched."""
+    if mesh.sequential():
+        return jax.lax.map(lambda args: function(*args), stacks)
+    return jax.vmap(function)(*stacks)
+
+
+def _finite(tree: PyTree) -> Array:
+    # One sum per array: a NaN or inf anywhere in it survives the sum.
+    return jnp.isfinite(sum(jnp.sum(leaf * 0.0) for leaf in jax.tree.leaves(tree)))
