@@ -1,0 +1,61 @@
+"""Which sparse autoencoder recovers which structure? Names are loaded when first used."""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mpsae.code import Code
+    from mpsae.config import Evaluation, Run, Seed
+    from mpsae.optim import Optim
+    from mpsae.sae import SAE, Context, leaf, static
+    from mpsae.saes.batch_topk import BatchTopK
+    from mpsae.saes.matryoshka import Matryoshka
+    from mpsae.saes.mp import MatchingPursuit
+    from mpsae.saes.relu import ReLU
+    from mpsae.saes.threshold import Threshold
+    from mpsae.saes.topk import TopK
+
+CONTENTS = {
+    "SAE": "mpsae.sae",
+    "Code": "mpsae.code",
+    "Context": "mpsae.sae",
+    "static": "mpsae.sae",
+    "leaf": "mpsae.sae",
+    "ReLU": "mpsae.saes.relu",
+    "TopK": "mpsae.saes.topk",
+    "BatchTopK": "mpsae.saes.batch_topk",
+    "Threshold": "mpsae.saes.threshold",
+    "Matryoshka": "mpsae.saes.matryoshka",
+    "MatchingPursuit": "mpsae.saes.mp",
+    "Run": "mpsae.config",
+    "Seed": "mpsae.config",
+    "Evaluation": "mpsae.config",
+    "Optim": "mpsae.optim",
+}
+__all__ = [
+    "SAE",
+    "BatchTopK",
+    "Code",
+    "Context",
+    "Evaluation",
+    "MatchingPursuit",
+    "Matryoshka",
+    "Optim",
+    "ReLU",
+    "Run",
+    "Seed",
+    "Threshold",
+    "TopK",
+    "leaf",
+    "static",
+]
+
+
+def __getattr__(name: str):
+    if name not in CONTENTS:
+        raise AttributeError(f"module 'mpsae' has no attribute {name!r}")
+    return getattr(importlib.import_module(CONTENTS[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(CONTENTS)

@@ -134,6 +134,12 @@ def known() -> dict[str, type[SAE]]:
     return dict(REGISTRY)
 
 
+def presets() -> dict[str, SAE]:
+    """Hyperparameters that reproduce published forms, by name: the `PRESETS` of variant modules."""
+    modules = {importlib.import_module(cls.__module__) for cls in known().values()}
+    return {name: sae for module in modules for name, sae in getattr(module, "PRESETS", {}).items()}
+
+
 def find(name: str) -> type[SAE]:
     """The variant with this id. Raises ValueError with the nearest spelling."""
     return pick(known(), name, "variant")

@@ -1,0 +1,54 @@
+"""The command line: a static table of verbs, so that --help needs none of the heavy imports."""
+
+import difflib
+import importlib
+import sys
+
+VERBS = {
+    "list": "variants, sources, metrics and experiments, a line each",
+    "run": "run an experiment: mpsae run hierarchy --scale quick",
+    "figures": "redraw an experiment's figures from its rows",
+    "verdict": "what an experiment's rows say about each claim; exit 1 if a required number is missed",
+    "train": "train one SAE and save it: mpsae train sae:mp --sae.k 4 source:digits",
+    "score": "score a saved SAE: mpsae score FOLDER",
+    "check": "run the conformance suite on a variant: mpsae check my_sae.py",
+}
+
+
+def usage() -> str:
+    """What `mpsae --help` prints."""
+    width = max(map(len, VERBS))
+    lines = "\n".join(f"  {verb.ljust(width)}  {text}" for verb, text in VERBS.items())
+    return (
+        "usage: mpsae VERB ...\n\nWhich sparse autoencoder recovers which structure?\n\n"
+        f"{lines}\n\nmpsae VERB --help says more."
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one verb. Bad input ends in one line and exit code 2, Ctrl-C in 130."""
+    words = sys.argv[1:] if argv is None else argv
+    if not words or words[0] in ("-h", "--help"):
+        print(usage())
+        return 0
+    verb, rest = words[0], words[1:]
+    if verb not in VERBS:
+        near = difflib.get_close_matches(verb, VERBS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        return _complain("mpsae", f"unknown verb {verb!r}: known are {', '.join(VERBS)}{hint}")
+    try:
+        return importlib.import_module(f"mpsae.verbs.{verb}").main(rest)
+    except (ValueError, OSError) as error:
+        return _complain(f"mpsae {verb}", " ".join(str(error).split()))
+    except KeyboardInterrupt:
+        print(f"\nmpsae {verb}: stopped; finished work is kept, the same command goes on", file=sys.stderr)
+        return 130
+
+
+def _complain(who: str, text: str) -> int:
+    print(f"{who}: {text}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

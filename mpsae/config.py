@@ -1,0 +1,174 @@
+"""A run as data: what is trained on what, how long, from which seeds, and what is measured."""
+
+import dataclasses
+import json
+from typing import Any
+
+from mpsae.canonical import short_id
+from mpsae.optim import Optim
+from mpsae.provenance import NUMERICS
+from mpsae.sae import SAE, find, pick
+from mpsae.source import SourceConfig, find_source
+
+SCHEMA = "mpsae.run/1"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Seed:
+    """One number per kind of chance, so that each can be varied alone."""
+
+    world: int = 0
+    data: int = 0
+    init: int = 0
+    dropout: int = 0
+
+    @classmethod
+    def all(cls, seed: int) -> "Seed":
+        """The same number for every kind: the seed of an ordinary repeat."""
+        return cls(world=seed, data=seed, init=seed, dropout=seed)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What is measured beyond the metrics every run gets.
+
+    `ks`: inference-time sparsities of the curves. `matrices`: names of the matrices to keep.
+    `atoms`: how many of the most used atoms to keep as rows of a matrix, 0 for none.
+    """
+
+    ks: tuple[int, ...] = ()
+    matrices: tuple[str, ...] = ()
+    atoms: int = 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Run:
+    """One SAE trained once and scored. `label` is its name in figures, not part of its identity."""
+
+    source: SourceConfig
+    sae: SAE
+    width: int
+    optim: Optim
+    seed: Seed = Seed()
+    evaluation: Evaluation = Evaluation()
+    label: str = ""
+
+    def validate(self) -> None:
+        """Refuse a run that cannot be made, by ValueError naming field, value and range."""
+        self.source.validate()
+        self.optim.validate()
+        for name, value in dataclasses.asdict(self.seed).items():
+            if type(value) is not int or not 0 <= value < 2**32:
+                raise ValueError(f"seed.{name} = {value!r}: must be an integer from 0 to 2**32 - 1")
+        for k in self.evaluation.ks:
+            if not 1 <= k <= self.width:
+                raise ValueError(f"evaluation.ks has {k}: must be from 1 to the width, {self.width}")
+
+    def identity(self, fingerprint: str) -> dict[str, Any]:
+        """What decides the numbers: the data by its fingerprint, not its path; not the label."""
+        source = {"name": self.source.name} | plain(self.source) | {"fingerprint": fingerprint}
+        source.pop("path", None)
+        return {
+            "schema": SCHEMA,
+            "numerics": NUMERICS,
+            "source": source,
+            "variant": self.sae.name,
+            "fields": plain(self.sae),
+            "width": self.width,
+            "optim": plain(self.optim),
+            "seed": plain(self.seed),
+            "evaluation": plain(self.evaluation),
+        }
+
+    def id(self, fingerprint: str) -> str:
+        """16 hex digits of the sha256 of `identity`."""
+        return short_id(self.identity(fingerprint))
+
+    def to_json(self) -> str:
+        """The run as a config file; `from_json` is its inverse."""
+        content = {
+            "source": {"name": self.source.name} | plain(self.source),
+            "sae": {"name": self.sae.name} | plain(self.sae),
+            "width": self.width,
+            "optim": plain(self.optim),
+            "seed": plain(self.seed),
+            "evaluation": plain(self.evaluation),
+            "label": self.label,
+        }
+        return json.dumps(content, indent=2)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Run":
+        """The run a config file describes; what it leaves out has its default.
+
+        Raises ValueError for text that is not JSON and for an unknown key (with the nearest
+        spelling), an unknown variant or source, and a value of the wrong type.
+        """
+        try:
+            content = json.loads(text)
+        except ValueError as error:
+            raise ValueError(f"not JSON: {error}") from None
+        if not isinstance(content, dict):
+            raise ValueError(f"a config must be a JSON object, not {type(content).__name__}")
+        known = {field.name for field in dataclasses.fields(cls)}
+        for key in content:
+            pick(dict.fromkeys(known), key, "config key")
+        return cls(
+            source=_named("source", content.get("source"), find_source),
+            sae=_named("sae", content.get("sae"), find),
+            width=_cast("width", int, content.get("width")),
+            optim=_filled("optim", Optim, content.get("optim", {})),
+            seed=_filled("seed", Seed, content.get("seed", {})),
+            evaluation=_filled("evaluation", Evaluation, content.get("evaluation", {})),
+            label=_cast("label", str, content.get("label", "")),
+        )
+
+
+def plain(config: Any) -> dict[str, Any]:
+    """The fields of a config as JSON values, each number cast to its field's type."""
+    return {
+        field.name: _plain_value(field.type, getattr(config, field.name))
+        for field in dataclasses.fields(config)
+    }
+
+
+def _plain_value(kind: Any, value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain_value(type(item), item) for item in value]
+    # -0.0 and 0 in a float field mean the same as 0.0 and must not make another run.
+    return float(value) + 0.0 if kind is float else value
+
+
+def _named(where: str, content: Any, lookup: Any) -> Any:
+    if not isinstance(content, dict) or not isinstance(content.get("name"), str):
+        raise ValueError(f"{where} = {content!r}: must be an object with a name")
+    rest = {key: value for key, value in content.items() if key != "name"}
+    return _filled(where, lookup(content["name"]), rest)
+
+
+def _filled(where: str, kind: type, content: Any) -> Any:
+    if not isinstance(content, dict):
+        raise ValueError(f"{where} = {content!r}: must be an object")
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    given = {}
+    for key, value in content.items():
+        field = pick(fields, key, f"key of {where}")
+        given[key] = _cast(f"{where}.{key}", field.type, value)
+    missing = [
+        name for name, field in fields.items() if name not in given and field.default is dataclasses.MISSING
+    ]
+    if missing:
+        raise ValueError(f"{where} lacks {', '.join(missing)}")
+    return kind(**given)
+
+
+def _cast(where: str, kind: Any, value: Any) -> Any:
+    if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, list):
+        return tuple(value)
+    if kind in (int, str) and type(value) is not kind:
+        raise ValueError(f"{where} = {value!r}: must be of type {kind.__name__}")
+    if kind is float:
+        raise ValueError(f"{where} = {value!r}: must be a number")
+    return value

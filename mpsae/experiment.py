@@ -1,0 +1,95 @@
+"""An experiment as data: a question, a grid per scale, claims with numbers, figures from rows."""
+
+import dataclasses
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mpsae.claim import Claim, Compare
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from mpsae.config import Run
+
+SCALES = ("smoke", "quick", "full")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """What `mpsae run NAME` does, `mpsae figures NAME` draws and `mpsae verdict NAME` judges.
+
+    `runs(scale)` is the grid; `bounds` names the rows of the truth itself (see `oracle`) that
+    every world of the grid gets; `figures(results)` draws from stored rows alone.
+    """
+
+    name: str
+    question: str
+    cost: dict[str, str]
+    runs: Callable[[str], list["Run"]]
+    claims: tuple[Claim | Compare, ...]
+    figures: Callable[["Results"], dict[str, "Figure"]]
+    bounds: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Results:
+    """The rows of one experiment at one scale, and the folder their matrices are in."""
+
+    experiment: str
+    scale: str
+    folder: Path
+    rows: list[dict[str, Any]]
+
+    def matrix(self, row: dict[str, Any]) -> Any:
+        """The array a row points to. Raises ValueError when it is missing or changed."""
+        from mpsae.rows import read_array
+
+        return read_array(self.folder, row["array"])
+
+
+def places() -> list[Path]:
+    """Folders experiments are looked for in: here, then the checkout the package lies in."""
+    return [Path.cwd() / "experiments", Path(__file__).resolve().parents[1] / "experiments"]
+
+
+def known() -> dict[str, Path]:
+    """Every experiment by name and the file that defines it."""
+    found: dict[str, Path] = {}
+    for folder in places():
+        for path in sorted(folder.glob("*.py")):
+            if not path.name.startswith("_"):
+                found.setdefault(path.stem, path)
+    return found
+
+
+def find(name: str) -> Experiment:
+    """The experiment of this name, or of this .py file. Raises ValueError with the nearest name."""
+    from mpsae.sae import pick
+
+    path = Path(name) if name.endswith(".py") else pick(known(), name, "experiment")
+    if not path.is_file():
+        raise ValueError(f"no experiment file {path}")
+    module_name = f"mpsae_experiment_{path.stem}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    spec.loader.exec_module(module)
+    experiment = getattr(module, "EXPERIMENT", None)
+    if not isinstance(experiment, Experiment):
+        raise ValueError(f"{path} defines no EXPERIMENT of type mpsae.experiment.Experiment")
+    return experiment
+
+
+def results(name: str, scale: str | None, root: Path) -> Results:
+    """The stored results of an experiment; without a scale, of the largest one that has rows."""
+    from mpsae.rows import load, tidy
+
+    for one in [scale] if scale else reversed(SCALES):
+        folder = root / name / one
+        if list(folder.glob("rows*.jsonl")):
+            return Results(name, one, folder, tidy(load(folder)))
+    where = f"{root / name / scale}" if scale else f"{root / name}"
+    raise ValueError(f"no results in {where}: run `mpsae run {name} --scale {scale or 'quick'}` first")

@@ -1,0 +1,122 @@
+"""The one writer and the one verifying reader of every file."""
+
+import fcntl
+import hashlib
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+LONGEST_TAIL = 1 << 16  # bytes of the old end of a file that an appender gets to see
+
+
+def write_bytes(path: Path | str, data: bytes) -> None:
+    """Replace `path` by `data` at once: a reader sees the old bytes or the new, never a part.
+
+    Part name in the same directory, write, fsync, rename, fsync the directory.
+    On any exception the part is removed and the old file is as it was. Raises
+    OSError, one sentence naming the file, when the disk is full or refuses.
+    """
+    path = Path(path)
+    part = path.with_name(f".{path.name}.part-{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
+            _write_all(handle, data)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        os.replace(part, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise _unwritten(path, error) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """`write_bytes` of the text as UTF-8, line ends as given."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def append_bytes(path: Path | str, data: bytes, *, mend: Callable[[bytes], bytes]) -> None:
+    """Add `data` to the end of `path` in one write, under an exclusive advisory lock, then fsync.
+
+    `mend(tail)` sees up to the last 64 KiB of the file and returns what has to
+    come between it and `data` (b"" when the file ends well). On any exception
+    the file is cut back to its old length, still under the lock, so a writer
+    that lives never leaves half of its data; one that is killed may. Raises
+    OSError, one sentence naming the file, when the disk is full or refuses.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)  # released by close, also when the process dies
+            size = os.fstat(handle).st_size
+            start = max(0, size - LONGEST_TAIL)
+            try:
+                _write_all(handle, mend(os.pread(handle, size - start, start)) + data)
+                os.fsync(handle)
+            except BaseException:
+                os.ftruncate(handle, size)
+                raise
+        finally:
+            os.close(handle)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise _unwritten(path, error) from error
+
+
+def sync_folder(folder: Path | str) -> None:
+    """Make the names in `folder` (a creation, a rename) survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sha256_file(path: Path | str) -> str:
+    """The sha256 of a file's bytes, 64 hex digits, read in pieces."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_verified(path: Path | str, bytes: int | None, sha256: str) -> bytes:
+    """The bytes of `path`, once they are as many as recorded and have the recorded sha256.
+
+    `bytes=None` when no size was recorded. Raises ValueError naming the file,
+    with both digests, when it is missing, of another size, or changed.
+    """
+    data = read_bytes(path)
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256:
+        size = "" if bytes in (None, len(data)) else f"{len(data)} bytes instead of {bytes}, "
+        raise ValueError(f"{path}: damaged, {size}expected sha256 {sha256}, found {found}")
+    if bytes not in (None, len(data)):
+        raise ValueError(f"{path}: sha256 {found} is as recorded, but {len(data)} bytes instead of {bytes}")
+    return data
+
+
+def read_bytes(path: Path | str) -> bytes:
+    """The bytes of `path`. Raises ValueError naming it when it is missing or unreadable."""
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        raise ValueError(f"{path}: this file is missing") from None
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _write_all(handle: int, data: bytes) -> None:
+    # One call normally does; a short write is the disk filling up, and the next call says so.
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(handle, rest) :]
+
+
+def _unwritten(path: Path, error: OSError) -> OSError:
+    return OSError(f"{path}: not written ({error.strerror or error}); what was there before is intact")

@@ -1,0 +1,209 @@
+"""What a metric is: statistics summed over rows on the device, and formulas over the sums.
+
+    @statistic
+    def sum_square_error(b):                  # JAX; summed over the rows of one batch
+        return jnp.square(b.x - b.xhat).sum()
+
+    @metric
+    def mse_sum(sum_square_error, n):         # numpy float64; argument names say what it needs
+        "Mean over rows of ‖x - x̂‖²; >= 0; squared input units."
+        return sum_square_error / n
+
+Argument names are looked up among statistics, `@shared` values (computed once per
+score, themselves functions of such names) and the constants of `CONSTANTS`.
+"""
+
+import importlib
+import importlib.metadata
+import inspect
+import pkgutil
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import flax.struct as struct
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from mpsae.code import Code
+
+CONSTANTS = {
+    "n": "number of rows scored",
+    "atoms": "[p, dim] decoder rows of the frozen SAE, float64",
+    "center": "[dim] the fixed reference point of the deviations, float64",
+    "truth": "the Truth, in numpy",
+    "match": "[P] latent matched to each true feature by signed cosine, -1 = none",
+    "binary_codes": "(z [1000, p], z_true [1000, P]) of binary samples, for the match by codes",
+    "sample_codes": "[256, p] codes of the first 256 rows",
+}
+NEEDS_TRUTH = ("truth", "match", "binary_codes")
+ABSENT = {"truth": "no ground truth", "steps": "not a pursuit: the variant has no steps()"}
+
+
+class Truth(struct.PyTreeNode):
+    """The part of a world that metrics may use; P features in `dim` dimensions."""
+
+    atoms: Float[Array, "P dim"]
+    parent: Int[Array, " P"]  # -1 = top
+    level: Int[Array, " P"]
+    group: Int[Array, " P"]  # siblings share a group; below 0 = none
+    mean: Float[Array, " P"]  # of the coefficient, given that the feature is on
+    offset: Float[Array, " dim"]
+    true_l0: float | Array
+
+    @classmethod
+    def of(cls, world: Any) -> "Truth":
+        """The same fields of any world, in numpy (float64)."""
+        atoms = np.asarray(world.atoms, np.float64)
+        offset = np.zeros(atoms.shape[1]) if world.offset is None else np.asarray(world.offset, np.float64)
+        whole = {name: np.asarray(getattr(world, name), np.int32) for name in ("parent", "level", "group")}
+        mean = np.asarray(world.mean, np.float64)
+        return cls(atoms=atoms, offset=offset, mean=mean, true_l0=float(world.true_l0), **whole)
+
+
+class Batch(struct.PyTreeNode):
+    """What a statistic sees: one block of rows, its codes and, if known, its truth."""
+
+    x: Float[Array, "batch dim"]
+    xhat: Float[Array, "batch dim"]
+    code: Code
+    z: Float[Array, "batch p"]
+    atoms: Float[Array, "p dim"]
+    center: Float[Array, " dim"]
+    zt: Float[Array, "batch P"] | None = None
+    world: Truth | None = None
+    match: Int[Array, " P"] | None = None
+    steps: tuple[Array, Array] | None = None
+
+    @property
+    def residual(self) -> Float[Array, "batch dim"]:
+        """x - x̂."""
+        return self.x - self.xhat
+
+    @property
+    def unit(self) -> Float[Array, "p dim"]:
+        """Atoms of norm 1; zero atoms stay zero."""
+        norms = jnp.linalg.norm(self.atoms, axis=1, keepdims=True)
+        return self.atoms / jnp.where(norms > 0, norms, 1.0)
+
+    @property
+    def scaled(self) -> Float[Array, "batch p"]:
+        """The codes on unit atoms: z_i ‖d_i‖."""
+        return self.z * jnp.linalg.norm(self.atoms, axis=1)
+
+    @property
+    def matched(self) -> Float[Array, "batch P"]:
+        """Per true feature the scaled code of its matched latent; 0 where it has none."""
+        return jnp.where(self.match >= 0, self.scaled[:, self.match], 0.0)
+
+
+class Value(NamedTuple):
+    """One number: None is "undefined", `count` is how many items a mean went over."""
+
+    value: float | None
+    count: int | None = None
+    at: dict[str, float] = {}
+    note: str | None = None
+
+
+class Matrix(NamedTuple):
+    """An array to be kept beside the rows: a heatmap, a histogram."""
+
+    array: np.ndarray
+
+
+class Statistic(NamedTuple):
+    """A registered device function, how blocks combine, and what it cannot do without."""
+
+    function: Callable[[Batch], Array]
+    reduce: str
+    needs: tuple[str, ...]
+
+
+class Formula(NamedTuple):
+    """A registered numpy function and the names of what it is computed from."""
+
+    function: Callable
+    arguments: tuple[str, ...]
+
+
+STATISTICS: dict[str, Statistic] = {}
+SHARED: dict[str, Formula] = {}
+METRICS: dict[str, Formula] = {}
+
+
+def statistic(function: Callable | None = None, *, reduce: str = "sum", needs: tuple[str, ...] | str = ()):
+    """Register f(b: Batch) -> array, a sum (or max) over rows; needs = "truth", "steps" or both."""
+    if reduce not in ("sum", "max"):
+        raise ValueError(f"statistic: reduce = {reduce!r}, must be one of sum, max")
+    needs = (needs,) if isinstance(needs, str) else tuple(needs)
+    if not set(needs) <= set(ABSENT):
+        raise ValueError(f"statistic: needs = {needs!r}, must be among {', '.join(ABSENT)}")
+
+    def register(function: Callable) -> Callable:
+        _unique(STATISTICS, function, function.__name__, "statistic")
+        STATISTICS[function.__name__] = Statistic(function, reduce, needs)
+        return function
+
+    return register if function is None else register(function)
+
+
+def shared(function: Callable) -> Callable:
+    """Register a value that several metrics use; computed at most once per score."""
+    _unique(SHARED, function, function.__name__, "shared value")
+    SHARED[function.__name__] = Formula(function, tuple(inspect.signature(function).parameters))
+    return function
+
+
+def metric(function: Callable | None = None, *, name: str | None = None):
+    """Register a metric under its function's name (or `name`); it returns a float, None,
+    a Value, a list of Values (a curve; the point is in `at`) or a Matrix."""
+
+    def register(function: Callable) -> Callable:
+        label = name or function.__name__
+        _unique(METRICS, function, label, "metric")
+        METRICS[label] = Formula(function, tuple(inspect.signature(function).parameters))
+        return function
+
+    return register if function is None else register(function)
+
+
+def known_metrics() -> dict[str, Formula]:
+    """Every registered metric by name: the package's own and those of installed plug-ins."""
+    import mpsae.metrics as package
+
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")
+    for entry in importlib.metadata.entry_points(group="mpsae.metrics"):
+        entry.load()
+    return dict(METRICS)
+
+
+def ratio(above: float, below: float, *, count: int | None = None, note: str = "0/0") -> Value:
+    """above / below, or null with a note where below is 0."""
+    return Value(None, count, note=note) if below == 0 else Value(float(above / below), count)
+
+
+def normalised(rows: Float[np.ndarray, "n dim"]) -> Float[np.ndarray, "n dim"]:
+    """Rows of norm 1 in float64; zero rows stay zero."""
+    rows = np.asarray(rows, np.float64)
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / np.where(norms > 0, norms, 1.0)
+
+
+def _unique(table: dict[str, Any], function: Callable, name: str, what: str) -> None:
+    """Refuse a second definition; the same place again is a notebook re-run."""
+    if table is not METRICS:
+        others = SHARED if table is STATISTICS else STATISTICS
+        if name in others or name in CONSTANTS:
+            where = others[name].function.__module__ if name in others else __name__
+            raise ValueError(
+                f"{what} {name!r} of {function.__module__} is already the name of a value in {where}"
+            )
+    old = table.get(name)
+    place = (function.__module__, function.__qualname__)
+    if old is not None and (old.function.__module__, old.function.__qualname__) != place:
+        raise ValueError(
+            f"{what} {name!r} is defined twice: in {old.function.__module__} ({old.function.__qualname__})"
+            f" and in {place[0]} ({place[1]}); give one of them another name"
+        )

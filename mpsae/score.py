@@ -1,0 +1,274 @@
+"""Score a frozen SAE: stream held-out blocks through one compiled function, then apply the metrics."""
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any, NamedTuple, Protocol
+
+import flax.struct as struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mpsae import match as matching
+from mpsae.code import Code
+from mpsae.metrics import base
+from mpsae.metrics import curves as shape
+from mpsae.metrics.base import ABSENT, CONSTANTS, SHARED, STATISTICS, Batch, Formula, Matrix, Truth, Value
+from mpsae.sae import pick
+
+BINARY = 1000  # samples of the matching by codes
+SAMPLE = 256  # rows kept for metrics that look at single supports
+
+
+class Source(Protocol):
+    """What the scorer reads of a source; the last block may have another size."""
+
+    dim: int
+    blocks: int
+    truth: Any
+
+    def held_out(self, index: int) -> tuple[np.ndarray, np.ndarray | None]: ...
+
+
+class Scores(NamedTuple):
+    """Rows to be: (metric, Value), the arrays, and the number of samples they rest on."""
+
+    rows: list[tuple[str, Value]]
+    matrices: dict[str, Matrix]
+    n: int
+
+    def value(self, name: str, at: dict[str, float] | None = None) -> float | None:
+        """The value of a metric at a point of its curve ({} = the pooled one)."""
+        for row, value in self.rows:
+            if row == name and value.at == (at or {}):
+                return value.value
+        there = [value.at for row, value in self.rows if row == name]
+        raise ValueError(f"no score {name!r} at {at or {}}: there are {there}")
+
+
+class Largest(struct.PyTreeNode):
+    """A frozen SAE of whose codes only the k largest are kept."""
+
+    sae: Any
+    k: int = struct.field(pytree_node=False)
+
+    def encode(self, params, x):
+        """The k largest codes."""
+        return self.sae.encode(params, x).largest(self.k)
+
+    def decode(self, params, code):
+        """As the SAE itself."""
+        return self.sae.decode(params, code)
+
+
+def score(sae: Any, params: dict, source: Source, *, metrics: Sequence[str] | None = None) -> Scores:
+    """Every requested metric (default: all known) of a frozen SAE on the held-out rows of a source.
+
+    What needs truth, or pursuit steps, is null with a note where there is none.
+    """
+    known = base.known_metrics()
+    wanted = {name: pick(known, name, "metric") for name in (known if metrics is None else metrics)}
+    truth = None if source.truth is None else Truth.of(source.truth)
+    atoms = np.asarray(params["atoms"], np.float64)
+    lacks = {
+        name for name, there in (("truth", truth), ("steps", getattr(sae, "steps", None))) if there is None
+    }
+
+    missing = {name: _missing(formula.arguments, lacks) for name, formula in wanted.items()}
+    usable = [formula for name, formula in wanted.items() if missing[name] is None]
+    names = set().union(*(_closure(formula.arguments) for formula in usable))
+    needed = sorted(names & set(STATISTICS))
+    match = None
+    if truth is not None and any(_needs(name) for name in names):
+        match = matching.by_cosine(matching.cosines(atoms, truth.atoms))
+    sums, n, center = _stream(sae, params, source, tuple(needed), truth=truth, match=match)
+
+    book = _Book(
+        sums,
+        n=n,
+        atoms=atoms,
+        center=center,
+        truth=truth,
+        match=match,
+        binary_codes=partial(_binary_codes, sae, params, source, truth),
+        sample_codes=partial(_sample_codes, sae, params, source),
+    )
+    rows, matrices = [], {}
+    for name, formula in wanted.items():
+        result = Value(None, note=missing[name]) if missing[name] else book.apply(formula)
+        if isinstance(result, Matrix):
+            matrices[name] = result
+        else:
+            rows += [(name, value) for value in _values(result)]
+    return Scores(rows, matrices, n)
+
+
+def curves(sae: Any, params: dict, source: Source, ks: Iterable[int] | None = None) -> Scores:
+    """nmse and ev of a frozen SAE against inference sparsity, `curve_{steps,largest}_{nmse,ev}` at k.
+
+    steps: `sae.replace(k=k)` where the variant has an integer field k (k pursuit steps, the k
+    largest pre-activations), else as largest: its k largest codes. Then k90, overshoot, auc_k.
+    """
+    width = len(params["atoms"])
+    trained = sae.k if isinstance(getattr(sae, "k", None), int) else None
+    ks = shape.grid(min(width, 4 * (trained or 16)), also=trained) if ks is None else sorted(set(ks))
+    rows, n = [], 0
+    for kind in ("steps", "largest"):
+        by_k = {"nmse": {}, "ev": {}}
+        for k in ks:
+            cut = sae.replace(k=k) if kind == "steps" and trained is not None else Largest(sae=sae, k=k)
+            result = score(cut, params, source, metrics=("nmse", "ev"))
+            n = result.n
+            for name, value in result.rows:
+                by_k[name][k] = value.value
+                rows.append((f"curve_{kind}_{name}", value._replace(at={"k": k})))
+        rows.append((f"curve_{kind}_k90", shape.k90(by_k["ev"])))
+        rows.append((f"curve_{kind}_overshoot", shape.overshoot(by_k["nmse"], trained)))
+        rows.append((f"curve_{kind}_auc_k", shape.auc_k(by_k["ev"])))
+    return Scores(rows, {}, n)
+
+
+class _Book:
+    """Looks up what a formula asks for: statistics, constants, shared values (made once)."""
+
+    def __init__(self, sums: dict[str, np.ndarray], **constants: Any):
+        self.known = sums | constants
+
+    def apply(self, formula: Formula) -> Any:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return formula.function(*(self.get(name) for name in formula.arguments))
+
+    def get(self, name: str) -> Any:
+        if name not in self.known:
+            self.known[name] = self.apply(SHARED[name])
+        elif isinstance(self.known[name], partial):
+            self.known[name] = self.known[name]()
+        return self.known[name]
+
+
+def _closure(arguments: Iterable[str]) -> set[str]:
+    """All names that a formula rests on, directly or through shared values."""
+    found: set[str] = set()
+    todo = list(arguments)
+    while todo:
+        name = todo.pop()
+        pick(STATISTICS | SHARED | CONSTANTS, name, "argument of a metric")
+        if name not in found:
+            found.add(name)
+            todo += SHARED[name].arguments if name in SHARED else ()
+    return found
+
+
+def _needs(name: str) -> set[str]:
+    """What a value cannot do without: truth, steps."""
+    if name in base.NEEDS_TRUTH:
+        return {"truth"}
+    return set(STATISTICS[name].needs) if name in STATISTICS else set()
+
+
+def _missing(arguments: Iterable[str], lacks: set[str]) -> str | None:
+    """Why a metric cannot be had, or None."""
+    needs = set().union(*map(_needs, _closure(arguments)))
+    return next((why for name, why in ABSENT.items() if name in needs & lacks), None)
+
+
+def _values(result: Any) -> list[Value]:
+    """A metric's answer as Values; what is not finite is undefined."""
+    if isinstance(result, list):
+        return [value for part in result for value in _values(part)]
+    value = result if isinstance(result, Value) else Value(result)
+    if value.value is None:
+        return [value if value.note else value._replace(note="undefined")]
+    number = float(value.value)
+    return [
+        value._replace(value=number) if np.isfinite(number) else value._replace(value=None, note="not finite")
+    ]
+
+
+@partial(jax.jit, static_argnames=("functions", "stepwise"))
+def _block(sae, params, x, zt, world, match, center, *, functions, stepwise):
+    """Every statistic of one block; what no statistic reads is never computed."""
+    code = _encode(sae, params, x, zt)
+    batch = Batch(
+        x=x,
+        xhat=sae.decode(params, code),
+        code=code,
+        z=code.dense(),
+        atoms=params["atoms"],
+        center=center,
+        zt=zt,
+        world=world,
+        match=match,
+        steps=sae.steps(params, x) if stepwise else None,
+    )
+    return [function(batch) for function in functions]
+
+
+@jax.jit
+def _codes(sae, params, x, zt):
+    return _encode(sae, params, x, zt).dense()
+
+
+def _encode(sae, params, x, zt) -> Code:
+    """The oracle reads the true codes; nothing else ever sees them."""
+    given = getattr(sae, "encode_true", None)
+    return sae.encode(params, x) if given is None else given(params, x, zt)
+
+
+def _stream(sae, params, source, names, *, truth, match):
+    """(sums in float64 by name, rows, reference point) over all held-out blocks."""
+    functions = tuple(STATISTICS[name].function for name in names)
+    stepwise = any("steps" in STATISTICS[name].needs for name in names)
+    world, match = _to_device((truth, match))
+    sums: dict[str, np.ndarray] = {}
+    rows, center = 0, None
+    for index in range(source.blocks):
+        x, zt = source.held_out(index)
+        x, zt = _to_device((x, None if truth is None else zt))
+        center = np.asarray(x, np.float64).mean(0).astype(np.float32) if center is None else center
+        with jax.default_matmul_precision("highest"):
+            parts = _block(
+                sae, params, x, zt, world, match, jnp.asarray(center), functions=functions, stepwise=stepwise
+            )
+        rows += len(x)
+        for name, part in zip(names, parts, strict=True):
+            part = np.asarray(part, np.float64)
+            combine = np.maximum if STATISTICS[name].reduce == "max" else np.add
+            sums[name] = combine(sums[name], part) if name in sums else part
+    if not rows:
+        raise ValueError("score: the source has no held-out rows")
+    return sums, rows, np.asarray(center, np.float64)
+
+
+def _to_device(tree: Any) -> Any:
+    """Leaves as int32 or float32 device arrays."""
+
+    def move(leaf):
+        whole = jnp.issubdtype(jnp.result_type(leaf), jnp.integer)
+        return jnp.asarray(leaf, jnp.int32 if whole else jnp.float32)
+
+    return jax.tree.map(move, tree)
+
+
+def _first(source: Source, count: int, pick_part: int) -> np.ndarray:
+    """The first rows of the held-out set, x (part 0) or true codes (part 1), whatever the block size."""
+    parts, rows = [], 0
+    for index in range(source.blocks):
+        if rows >= count:
+            break
+        parts.append(np.asarray(source.held_out(index)[pick_part])[: count - rows])
+        rows += len(parts[-1])
+    return np.concatenate(parts)
+
+
+def _binary_codes(sae, params, source, truth):
+    """Codes of x = b D* + offset, b the supports of the first held-out rows, and b."""
+    support = (_first(source, BINARY, 1) > 0).astype(np.float64)
+    x = jnp.asarray(support @ truth.atoms + truth.offset, jnp.float32)
+    return np.asarray(_codes(sae, params, x, jnp.asarray(support, jnp.float32)), np.float64), support
+
+
+def _sample_codes(sae, params, source):
+    x = jnp.asarray(_first(source, SAMPLE, 0), jnp.float32)
+    zt = None if source.truth is None else jnp.asarray(_first(source, SAMPLE, 1), jnp.float32)
+    return np.asarray(_codes(sae, params, x, zt), np.float64)

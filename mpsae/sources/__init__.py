@@ -1,0 +1,1 @@
+"""The sources, one family per file; a new file here is found without any other edit."""

@@ -1,0 +1,239 @@
+"""Runs a grid: builds sources, trains what is not finished in stacks, scores, appends rows."""
+
+import dataclasses
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from mpsae import rows, saved
+from mpsae.canonical import short_id
+from mpsae.config import Run, plain
+from mpsae.metrics.base import Value
+from mpsae.metrics.stability import stability, stability_abs
+from mpsae.oracle import Bound, bound_params
+from mpsae.progress import Progress
+from mpsae.provenance import provenance
+from mpsae.score import Scores, curves, score
+from mpsae.source import Source
+from mpsae.train import Trained, fit, member
+
+MEMBERS_PER_DEVICE = 4  # a stack is the unit that is lost on Ctrl-C, so it is kept short
+SPLIT = "held_out"
+
+
+class Job(NamedTuple):
+    """A run that is to be done: its id, its source and what the source's bytes are."""
+
+    run: Run
+    id: str
+    source: Source
+    fingerprint: str
+
+
+def sweep(
+    runs: Iterable[Run],
+    *,
+    experiment: str,
+    scale: str,
+    folder: Path,
+    command: str,
+    bounds: Iterable[Bound] = (),
+    progress: Progress,
+) -> list[str]:
+    """Do every run that has no finished rows in `folder`; the ids of all runs, in order.
+
+    Each stack of runs is trained together, then scored and appended run by run, so an
+    interruption loses at most the stack in work. Raises ValueError for a run that cannot be
+    made, before anything is trained.
+    """
+    jobs = _jobs(runs)
+    finished = rows.load(folder).finished if folder.is_dir() else set()
+    place = _Place(experiment, scale, folder, command)
+    for name, source, fingerprint, seed in _worlds(jobs):
+        for bound in bounds:
+            _do_bound(bound, name, source, fingerprint, seed, place, finished)
+    todo = [job for job in jobs if job.id not in finished]
+    if len(todo) < len(jobs):
+        progress.say(
+            f"{len(jobs) - len(todo)} of {len(jobs)} runs are already in {folder.name}, not run again"
+        )
+    stacks, done = _stacks(todo), 0
+    for jobs_of_stack in stacks:
+        what = f"{experiment}: run {done + 1}-{done + len(jobs_of_stack)} of {len(todo)}"
+        _do_stack(jobs_of_stack, place, progress, what)
+        done += len(jobs_of_stack)
+    return [job.id for job in jobs]
+
+
+class _Place(NamedTuple):
+    experiment: str
+    scale: str
+    folder: Path
+    command: str
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "rows.jsonl"
+
+
+def _jobs(runs: Iterable[Run]) -> list[Job]:
+    sources: dict[Any, tuple[Source, str]] = {}
+    jobs: dict[str, Job] = {}
+    for run in runs:
+        run.validate()
+        key = (run.source, run.seed.world)
+        if key not in sources:
+            source = run.source.build(run.seed.world)
+            sources[key] = source, source.fingerprint()
+        source, fingerprint = sources[key]
+        run.sae.validate(source.dim, run.width)
+        job = Job(run, run.id(fingerprint), source, fingerprint)
+        jobs.setdefault(job.id, job)
+    return list(jobs.values())
+
+
+def _worlds(jobs: list[Job]) -> list[tuple[Any, Source, str, Any]]:
+    """The distinct sources with truth, for the rows of the truth itself."""
+    found = {
+        job.fingerprint: (job.run.source, job.source, job.fingerprint, job.run.seed)
+        for job in jobs
+        if job.source.truth is not None
+    }
+    return list(found.values())
+
+
+def _stacks(jobs: list[Job]) -> list[list[Job]]:
+    """Jobs that can share one compiled program, cut into short stacks."""
+    alike = defaultdict(list)
+    for job in jobs:
+        data = jax.tree.structure(job.source) if job.source.stackable else job.fingerprint
+        alike[jax.tree.structure((job.run.sae, job.run.optim)), job.run.width, data].append(job)
+    size = MEMBERS_PER_DEVICE * len(jax.local_devices())
+    return [group[i : i + size] for group in alike.values() for i in range(0, len(group), size)]
+
+
+def _do_stack(jobs: list[Job], place: _Place, progress: Progress, what: str) -> None:
+    began = time.monotonic()
+
+    def report(step: int, steps: int, log: dict[str, np.ndarray]) -> None:
+        loss = f"loss {np.nanmedian(log['loss']):.3g}" if np.isfinite(log["loss"]).any() else "no finite loss"
+        rate = step * len(jobs) / (time.monotonic() - began)
+        progress.show(f"{what} ({jobs[0].run.label}) step {step}/{steps} {loss} {rate:.0f} steps/s")
+
+    members = [
+        member(job.run.sae, job.run.optim, data=job.run.seed.data, init=job.run.seed.init,
+               dropout=job.run.seed.dropout)
+        for job in jobs
+    ]  # fmt: skip
+    trained = fit(members, [job.source for job in jobs], width=jobs[0].run.width, report=report)
+    seconds = (time.monotonic() - began) / len(jobs)
+    for number, (job, one) in enumerate(zip(jobs, trained, strict=True), 1):
+        progress.show(f"{what} ({job.run.label}) scoring {number}/{len(jobs)}")
+        _record(job, one, seconds, place)
+
+
+def _record(job: Job, one: Trained, seconds: float, place: _Place) -> None:
+    run = job.run
+    sae, params = run.sae.freeze(one.params, one.state)
+    scores, more = score(sae, params, job.source), list[tuple[str, Value]]()
+    if run.evaluation.ks:
+        more += curves(sae, params, job.source, run.evaluation.ks).rows
+    more += _stability(job, params, place)
+    values = _lines(scores.rows + more, scores.n)
+    if one.diverged >= 0:
+        note = f"diverged at step {one.diverged}"
+        values = [value | {"value": None, "note": note} for value in values]
+    values += _matrices(job, scores, params, place)
+    origin = provenance(place.command, {"name": run.source.name, "fingerprint": job.fingerprint})
+    saved.save(
+        place.folder / "saes" / job.id,
+        sae,
+        params,
+        dim=job.source.dim,
+        width=run.width,
+        trained_on={
+            "fingerprint": job.fingerprint,
+            "source": {"name": run.source.name} | plain(run.source) | {"world": run.seed.world},
+            "steps": run.optim.steps,
+            "samples": run.optim.steps * run.optim.batch,
+        },
+        provenance=origin,
+        scores=[value for value in values if value["metric"] in ("ev", "l0", "mcc_signed", "f1_hungarian")],
+    )
+    status = {"status": "diverged", "step": one.diverged} if one.diverged >= 0 else {"status": "ok"}
+    head = run.identity(job.fingerprint) | {"label": run.label or run.sae.name}
+    _append(place, job.id, head, origin, values, status | {"seconds": round(seconds, 2)})
+
+
+def _append(place: _Place, run_id: str, head: dict, origin: dict, values: list[dict], end: dict) -> None:
+    run = head | {
+        "schema": rows.SCHEMA,
+        "run": run_id,
+        "experiment": place.experiment,
+        "scale": place.scale,
+        "provenance": origin,
+    }
+    rows.append(place.file, rows.Group(run=run, values=values, end=end))
+
+
+def _lines(values: list[tuple[str, Value]], n: int) -> list[dict[str, Any]]:
+    return [
+        {"metric": name, "value": value.value, "n": n, "at": value.at, "split": SPLIT}
+        | ({} if value.count is None else {"count": int(value.count)})
+        | ({} if value.note is None else {"note": value.note})
+        for name, value in values
+    ]
+
+
+def _matrices(job: Job, scores: Scores, params: dict, place: _Place) -> list[dict[str, Any]]:
+    kept = {
+        name: scores.matrices[name].array for name in job.run.evaluation.matrices if name in scores.matrices
+    }
+    if job.run.evaluation.atoms:
+        energy = scores.matrices["energy"].array
+        most = np.argsort(-energy, kind="stable")[: job.run.evaluation.atoms]
+        kept["atoms"] = np.asarray(params["atoms"])[most]
+    if not kept:
+        return []
+    kept = {name: np.asarray(array, np.float32) for name, array in kept.items()}
+    return [line | {"at": {}, "split": SPLIT} for line in rows.write_arrays(place.folder, job.id, kept)]
+
+
+def _stability(job: Job, params: dict, place: _Place) -> list[tuple[str, Value]]:
+    """Agreement with the same cell at seed 0 on the same data, once that run is saved."""
+    if job.source.stackable:
+        return []  # another seed is another world, whose dictionary is another one
+    first = dataclasses.replace(job.run, seed=type(job.run.seed)())
+    folder = place.folder / "saes" / first.id(job.fingerprint)
+    if first.seed == job.run.seed or not folder.is_dir():
+        return []
+    other = np.asarray(saved.load(folder)[1]["atoms"])
+    mine = np.asarray(params["atoms"])
+    return [("stability", stability(mine, other)), ("stability_abs", stability_abs(mine, other))]
+
+
+def _do_bound(
+    bound: Bound, config: Any, source: Source, fingerprint: str, seed: Any, place: _Place, finished: set[str]
+) -> None:
+    """The rows of a dictionary that nobody trained, scored as if it were an architecture."""
+    head = {
+        "source": {"name": config.name} | plain(config) | {"fingerprint": fingerprint},
+        "variant": bound.name,
+        "fields": {"dictionary": bound.dictionary} | plain(bound.encoder),
+        "width": len(source.truth.atoms),
+        "seed": plain(seed),
+    }
+    run_id = short_id(head)
+    if run_id in finished:
+        return
+    params = bound_params(bound, source.truth, seed.init)
+    scores = score(bound.encoder, params, source)
+    origin = provenance(place.command, {"name": config.name, "fingerprint": fingerprint})
+    _append(
+        place, run_id, head | {"label": bound.name}, origin, _lines(scores.rows, scores.n), {"status": "ok"}
+    )

@@ -1,0 +1,62 @@
+"""`mpsae list`: what there is to run, to train, to train on and to measure."""
+
+import inspect
+
+from mpsae.verbs.arguments import Arguments
+
+
+def main(argv: list[str]) -> int:
+    """Print variants, presets, sources, metrics and experiments, a line each."""
+    parser = Arguments(prog="mpsae list", description="Variants, sources, metrics and experiments.")
+    kinds = ("variants", "presets", "sources", "metrics", "experiments")
+    parser.add_argument("kind", nargs="?", choices=kinds, help="only this kind")
+    chosen = parser.parse_args(argv)
+    for kind in kinds if chosen.kind is None else [chosen.kind]:
+        table = TABLES[kind]()
+        width = max(map(len, table), default=0)
+        print(f"{kind} ({len(table)})")
+        print("\n".join(f"  {name.ljust(width)}  {text}" for name, text in sorted(table.items())))
+    return 0
+
+
+def _variants() -> dict[str, str]:
+    from mpsae.sae import known
+
+    return {name: _first_line(cls) for name, cls in known().items()}
+
+
+def _presets() -> dict[str, str]:
+    from mpsae.sae import presets
+
+    return {name: repr(sae) for name, sae in presets().items()}
+
+
+def _sources() -> dict[str, str]:
+    from mpsae.source import known_sources
+
+    return {name: _first_line(cls) for name, cls in known_sources().items()}
+
+
+def _metrics() -> dict[str, str]:
+    from mpsae.metrics.base import known_metrics
+
+    return {name: _first_line(formula.function) for name, formula in known_metrics().items()}
+
+
+def _experiments() -> dict[str, str]:
+    from mpsae.experiment import find, known
+
+    return {name: find(name).question for name in known()}
+
+
+def _first_line(thing) -> str:
+    return (inspect.getdoc(thing) or "").split("\n", 1)[0]
+
+
+TABLES = {
+    "variants": _variants,
+    "presets": _presets,
+    "sources": _sources,
+    "metrics": _metrics,
+    "experiments": _experiments,
+}

@@ -1,0 +1,108 @@
+"""Stand-ins for the scorer's tests: rows held in memory, small worlds, SAEs whose codes are given."""
+
+import flax.struct as struct
+import numpy as np
+
+from mpsae.code import Code
+from synthetic.world import tree_world
+
+
+class Rows:
+    """A source of given rows, in blocks of a given size; the last block may be smaller."""
+
+    def __init__(self, x, z=None, truth=None, block=None):
+        self.x, self.z, self.truth = np.asarray(x, np.float32), z, truth
+        self.block = block or len(self.x)
+        self.dim, self.blocks = self.x.shape[1], -(-len(self.x) // self.block)
+
+    def held_out(self, i):
+        part = slice(i * self.block, (i + 1) * self.block)
+        return self.x[part], None if self.z is None else np.asarray(self.z[part], np.float32)
+
+
+class Affine(struct.PyTreeNode):
+    """z = x, x̂ = scale · x + shift: any predictor that a reconstruction test needs."""
+
+    def encode(self, params, x):
+        return Code(values=x, width=x.shape[1])
+
+    def decode(self, params, code):
+        return code.values * params["scale"] + params["shift"]
+
+
+class Mixed(struct.PyTreeNode):
+    """Codes z* @ mix: any rearrangement of the true codes, whatever x is."""
+
+    def encode_true(self, params, x, zt):
+        codes = zt @ params["mix"]
+        return Code(values=codes, width=codes.shape[1])
+
+    def decode(self, params, code):
+        return code.decode(params["atoms"])
+
+
+class Identity(struct.PyTreeNode):
+    """z = x, x̂ = z D: rows are the codes themselves."""
+
+    def encode(self, params, x):
+        return Code(values=x, width=x.shape[1])
+
+    def decode(self, params, code):
+        return code.decode(params["atoms"])
+
+
+class Pursuit(struct.PyTreeNode):
+    """Plain matching pursuit over unit atoms, a Python loop: the reference, not the variant."""
+
+    k: int = struct.field(pytree_node=False, default=2)
+
+    def steps(self, params, x):
+        import jax.numpy as jnp
+
+        residual, indices, values = x, [], []
+        for _ in range(self.k):
+            inner = residual @ params["atoms"].T
+            best = inner.argmax(1)
+            value = jnp.maximum(jnp.take_along_axis(inner, best[:, None], axis=1), 0.0)
+            value = jnp.where(value > 1e-6, value, 0.0)
+            residual = residual - value * params["atoms"][best]
+            indices.append(best)
+            values.append(value[:, 0])
+        return jnp.stack(indices, 1), jnp.stack(values, 1)
+
+    def encode(self, params, x):
+        indices, values = self.steps(params, x)
+        return Code(values=values, indices=indices, width=len(params["atoms"]))
+
+    def decode(self, params, code):
+        return code.decode(params["atoms"])
+
+
+def orthonormal(count, dim, seed=0):
+    """`count` orthonormal rows."""
+    return np.linalg.qr(np.random.default_rng(seed).normal(size=(dim, dim)))[0][:count]
+
+
+def family(atoms, *, parent=(-1, 0, 0, -1, -1), mean=1.0, std=0.25):
+    """A world: feature 0 is the parent of 1 and 2, features 3 and 4 stand alone."""
+    count = len(parent)
+    given = [0.6 if p < 0 else 0.35 for p in parent]
+    return tree_world(
+        atoms=atoms, parent=parent, given=given, draw=[0, 1, 1, 2, 3][:count], mean=np.full(count, mean),
+        std=np.full(count, std),
+    )  # fmt: skip
+
+
+def sampled(world, n=210, seed=3):
+    """(x, z) of a world in numpy float32."""
+    import jax
+
+    return tuple(np.asarray(part) for part in world.sample(jax.random.key(seed), n))
+
+
+def mixed(world, *, atoms=None, mix=None):
+    """The params of `Mixed`: the truth, unless atoms or the mixing of codes are given."""
+    true = np.asarray(world.atoms)
+    atoms = true if atoms is None else atoms
+    mix = np.eye(len(true)) if mix is None else mix
+    return {"atoms": np.asarray(atoms, np.float32), "mix": np.asarray(mix, np.float32)}
