@@ -33,12 +33,14 @@ class Evaluation:
     """What is measured beyond the metrics every run gets.
 
     `ks`: inference-time sparsities of the curves. `matrices`: names of the matrices to keep.
-    `atoms`: how many of the most used atoms to keep as rows of a matrix, 0 for none.
+    `atoms`: how many of the atoms with the most energy to keep. `examples`: of how many
+    held-out rows to keep the row itself and its reconstruction at each of `ks`.
     """
 
     ks: tuple[int, ...] = ()
     matrices: tuple[str, ...] = ()
     atoms: int = 0
+    examples: int = 0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from mpsae.config import Run
+    from mpsae.oracle import Bound
 
 SCALES = ("smoke", "quick", "full")
 
@@ -21,8 +22,9 @@ SCALES = ("smoke", "quick", "full")
 class Experiment:
     """What `mpsae run NAME` does, `mpsae figures NAME` draws and `mpsae verdict NAME` judges.
 
-    `runs(scale)` is the grid; `bounds` names the rows of the truth itself (see `oracle`) that
-    every world of the grid gets; `figures(results)` draws from stored rows alone.
+    `runs(scale)` is the grid; `bounds` are dictionaries nobody trained (see `oracle`) that are
+    scored on every world of the grid; `figures(results)` draws from stored rows alone;
+    `notes(scale)` says what the grid leaves out here.
     """
 
     name: str
@@ -31,7 +33,8 @@ class Experiment:
     runs: Callable[[str], list["Run"]]
     claims: tuple[Claim | Compare, ...]
     figures: Callable[["Results"], dict[str, "Figure"]]
-    bounds: tuple[str, ...] = ()
+    bounds: tuple["Bound", ...] = ()
+    notes: Callable[[str], list[str]] = lambda scale: []
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +79,8 @@ def find(name: str) -> Experiment:
     spec = importlib.util.spec_from_file_location(module_name, path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
+    if str(path.parent.resolve()) not in sys.path:  # as for a script: files beside it can be imported
+        sys.path.insert(0, str(path.parent.resolve()))
     spec.loader.exec_module(module)
     experiment = getattr(module, "EXPERIMENT", None)
     if not isinstance(experiment, Experiment):

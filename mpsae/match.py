@@ -57,6 +57,6 @@ def _unit(rows: np.ndarray) -> np.ndarray:
 
 
 def _column_max(codes: np.ndarray) -> np.ndarray:
-    codes = np.asarray(codes, np.float64)
+    codes = np.nan_to_num(np.asarray(codes, np.float64), posinf=0.0, neginf=0.0)  # broken codes match nothing
     top = np.abs(codes).max(axis=0)
     return codes / np.where(top > 0, top, 1.0)

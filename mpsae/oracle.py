@@ -1,5 +1,6 @@
 """The rows without which a score cannot be read: the truth itself, and random dictionaries."""
 
+import dataclasses
 from typing import Any
 
 import flax.struct as struct
@@ -66,3 +67,28 @@ def random_dictionary(world: Any, width: int, key: Array) -> tuple[Projection, P
 
 def _k(world: Any) -> int:
     return max(1, round(float(world.true_l0)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Bound:
+    """A row that nobody trained: a dictionary (`true` or `random`) and an encoder for it.
+
+    Without an encoder the true codes are used. The encoder's params are the atoms and the
+    world's offset as `bias`.
+    """
+
+    name: str
+    dictionary: str
+    encoder: Any
+
+    def build(self, world: Any, key: Array) -> tuple[Any, Params]:
+        """(encoder, params) for one world; `key` draws the random dictionary, as wide as the true one."""
+        params = DICTIONARIES[self.dictionary](world, key)
+        return TrueCodes() if self.encoder is None else self.encoder, params
+
+
+def _random_params(world: Any, key: Array) -> Params:
+    return random_dictionary(world, len(world.atoms), key)[1]
+
+
+DICTIONARIES = {"true": lambda world, key: true_params(world), "random": _random_params}

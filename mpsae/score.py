@@ -1,5 +1,6 @@
 """Score a frozen SAE: stream held-out blocks through one compiled function, then apply the metrics."""
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, NamedTuple, Protocol
@@ -61,15 +62,21 @@ class Largest(struct.PyTreeNode):
         return self.sae.decode(params, code)
 
 
-def score(sae: Any, params: dict, source: Source, *, metrics: Sequence[str] | None = None) -> Scores:
+def score(
+    sae: Any, params: dict, source: Source, *, metrics: Sequence[str] | None = None, eps: float = 0.0
+) -> Scores:
     """Every requested metric (default: all known) of a frozen SAE on the held-out rows of a source.
 
-    What needs truth, or pursuit steps, is null with a note where there is none.
+    What needs truth, or pursuit steps, is null with a note where there is none. A code of at
+    most `eps` on a unit atom counts as inactive (0 keeps all; 1e-3 in Tree SAE; a pursuit
+    without tolerance needs it, or its steps on rounding error count); x̂ keeps every code.
     """
     known = base.known_metrics()
     wanted = {name: pick(known, name, "metric") for name in (known if metrics is None else metrics)}
     truth = None if source.truth is None else Truth.of(source.truth)
     atoms = np.asarray(params["atoms"], np.float64)
+    if not np.isfinite(atoms).all():
+        raise ValueError("score: params['atoms'] holds values that are not finite")
     lacks = {
         name for name, there in (("truth", truth), ("steps", getattr(sae, "steps", None))) if there is None
     }
@@ -80,8 +87,8 @@ def score(sae: Any, params: dict, source: Source, *, metrics: Sequence[str] | No
     needed = sorted(names & set(STATISTICS))
     match = None
     if truth is not None and any(_needs(name) for name in names):
-        match = matching.by_cosine(matching.cosines(atoms, truth.atoms))
-    sums, n, center = _stream(sae, params, source, tuple(needed), truth=truth, match=match)
+        match = matching.by_cosine(matching.cosines(atoms, np.asarray(truth.atoms)))
+    sums, n, center = _stream(sae, params, source, tuple(needed), truth=truth, match=match, eps=eps)
 
     book = _Book(
         sums,
@@ -90,8 +97,8 @@ def score(sae: Any, params: dict, source: Source, *, metrics: Sequence[str] | No
         center=center,
         truth=truth,
         match=match,
-        binary_codes=partial(_binary_codes, sae, params, source, truth),
-        sample_codes=partial(_sample_codes, sae, params, source),
+        binary_codes=partial(_binary_codes, sae, params, source, truth, eps),
+        sample_codes=partial(_sample_codes, sae, params, source, eps),
     )
     rows, matrices = [], {}
     for name, formula in wanted.items():
@@ -114,18 +121,23 @@ def curves(sae: Any, params: dict, source: Source, ks: Iterable[int] | None = No
     ks = shape.grid(min(width, 4 * (trained or 16)), also=trained) if ks is None else sorted(set(ks))
     rows, n = [], 0
     for kind in ("steps", "largest"):
-        by_k = {"nmse": {}, "ev": {}}
+        by_k: dict[str, dict[int, float | None]] = {"nmse": {}, "ev": {}}
         for k in ks:
-            cut = sae.replace(k=k) if kind == "steps" and trained is not None else Largest(sae=sae, k=k)
+            cut = at_k(sae, k) if kind == "steps" else Largest(sae=sae, k=k)
             result = score(cut, params, source, metrics=("nmse", "ev"))
             n = result.n
             for name, value in result.rows:
                 by_k[name][k] = value.value
-                rows.append((f"curve_{kind}_{name}", value._replace(at={"k": k})))
+                rows.append((f"curve_{kind}_{name}", dataclasses.replace(value, at={"k": k})))
         rows.append((f"curve_{kind}_k90", shape.k90(by_k["ev"])))
         rows.append((f"curve_{kind}_overshoot", shape.overshoot(by_k["nmse"], trained)))
         rows.append((f"curve_{kind}_auc_k", shape.auc_k(by_k["ev"])))
     return Scores(rows, {}, n)
+
+
+def at_k(sae: Any, k: int) -> Any:
+    """The frozen SAE at an inference sparsity: its own k where it has one, else its k largest codes."""
+    return sae.replace(k=k) if isinstance(getattr(sae, "k", None), int) else Largest(sae=sae, k=k)
 
 
 class _Book:
@@ -178,35 +190,43 @@ def _values(result: Any) -> list[Value]:
         return [value for part in result for value in _values(part)]
     value = result if isinstance(result, Value) else Value(result)
     if value.value is None:
-        return [value if value.note else value._replace(note="undefined")]
+        return [value if value.note else dataclasses.replace(value, note="undefined")]
     number = float(value.value)
-    return [
-        value._replace(value=number) if np.isfinite(number) else value._replace(value=None, note="not finite")
-    ]
+    if not np.isfinite(number):
+        return [dataclasses.replace(value, value=None, note="not finite")]
+    return [dataclasses.replace(value, value=number)]
 
 
 @partial(jax.jit, static_argnames=("functions", "stepwise"))
-def _block(sae, params, x, zt, world, match, center, *, functions, stepwise):
+def _block(sae, params, x, zt, world, match, center, eps, *, functions, stepwise):
     """Every statistic of one block; what no statistic reads is never computed."""
     code = _encode(sae, params, x, zt)
+    lengths = jnp.linalg.norm(params["atoms"], axis=1)
+    indices, values = sae.steps(params, x) if stepwise else (None, None)
     batch = Batch(
         x=x,
         xhat=sae.decode(params, code),
         code=code,
-        z=code.dense(),
+        z=_active(code.dense(), lengths, eps),
         atoms=params["atoms"],
         center=center,
         zt=zt,
         world=world,
         match=match,
-        steps=sae.steps(params, x) if stepwise else None,
+        steps=(indices, _active(values, lengths[indices], eps)) if stepwise else None,
     )
     return [function(batch) for function in functions]
 
 
 @jax.jit
-def _codes(sae, params, x, zt):
-    return _encode(sae, params, x, zt).dense()
+def _codes(sae, params, x, zt, eps):
+    lengths = jnp.linalg.norm(params["atoms"], axis=1)
+    return _active(_encode(sae, params, x, zt).dense(), lengths, eps)
+
+
+def _active(values, lengths, eps):
+    """The codes, 0 where they are at most eps on a unit atom."""
+    return jnp.where(jnp.abs(values) * lengths <= eps, 0.0, values)
 
 
 def _encode(sae, params, x, zt) -> Code:
@@ -215,7 +235,7 @@ def _encode(sae, params, x, zt) -> Code:
     return sae.encode(params, x) if given is None else given(params, x, zt)
 
 
-def _stream(sae, params, source, names, *, truth, match):
+def _stream(sae, params, source, names, *, truth, match, eps):
     """(sums in float64 by name, rows, reference point) over all held-out blocks."""
     functions = tuple(STATISTICS[name].function for name in names)
     stepwise = any("steps" in STATISTICS[name].needs for name in names)
@@ -228,7 +248,16 @@ def _stream(sae, params, source, names, *, truth, match):
         center = np.asarray(x, np.float64).mean(0).astype(np.float32) if center is None else center
         with jax.default_matmul_precision("highest"):
             parts = _block(
-                sae, params, x, zt, world, match, jnp.asarray(center), functions=functions, stepwise=stepwise
+                sae,
+                params,
+                x,
+                zt,
+                world,
+                match,
+                jnp.asarray(center),
+                eps,
+                functions=functions,
+                stepwise=stepwise,
             )
         rows += len(x)
         for name, part in zip(names, parts, strict=True):
@@ -261,14 +290,14 @@ def _first(source: Source, count: int, pick_part: int) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _binary_codes(sae, params, source, truth):
+def _binary_codes(sae, params, source, truth, eps):
     """Codes of x = b D* + offset, b the supports of the first held-out rows, and b."""
     support = (_first(source, BINARY, 1) > 0).astype(np.float64)
     x = jnp.asarray(support @ truth.atoms + truth.offset, jnp.float32)
-    return np.asarray(_codes(sae, params, x, jnp.asarray(support, jnp.float32)), np.float64), support
+    return np.asarray(_codes(sae, params, x, jnp.asarray(support, jnp.float32), eps), np.float64), support
 
 
-def _sample_codes(sae, params, source):
+def _sample_codes(sae, params, source, eps):
     x = jnp.asarray(_first(source, SAMPLE, 0), jnp.float32)
     zt = None if source.truth is None else jnp.asarray(_first(source, SAMPLE, 1), jnp.float32)
-    return np.asarray(_codes(sae, params, x, zt), np.float64)
+    return np.asarray(_codes(sae, params, x, zt, eps), np.float64)

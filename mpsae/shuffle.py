@@ -8,8 +8,10 @@ from jaxtyping import Array, Int, UInt32
 ROUNDS = 6  # double rounds: each half is hashed into the other once
 MIN_BITS = 6
 
+State = tuple[Array, Array, Array, Array, Array]  # place, outside, n, salts, bits
 
-def shuffled(key: Array, n: int, positions: Int[Array, "..."]) -> Int[Array, "..."]:
+
+def shuffled(key: Array, n: Array | int, positions: Int[Array, "..."]) -> Int[Array, "..."]:
     """Row of range(n) at each position of the stream; every epoch is its own permutation.
 
     Positions e·n ... e·n + n - 1 hit every row exactly once, in an order fixed by
@@ -18,27 +20,33 @@ def shuffled(key: Array, n: int, positions: Int[Array, "..."]) -> Int[Array, "..
     which is again a permutation and takes less than 2 passes on average
     once n > 32. Positions count in 32 bits: the stream wraps after 2³² rows.
     """
+    n = jnp.asarray(n).astype(jnp.uint32)
     positions = jnp.asarray(positions).astype(jnp.uint32)
     epochs, place = positions // n, positions % n
-    bits = max(MIN_BITS, (n - 1).bit_length())
     keys = jax.random.bits(key, (ROUNDS, 2), jnp.uint32)
     salts = _mix(epochs ^ keys[(...,) + (None,) * epochs.ndim])
+    bits = jnp.maximum(jnp.uint32(MIN_BITS), 32 - jax.lax.clz(n - 1))  # the length of n - 1
+    state = (place, place < n, n, salts, bits)
+    return jax.lax.while_loop(_unfinished, _walk, state)[0].astype(jnp.int32)
 
-    def walk(state):
-        place, outside = state
-        place = jnp.where(outside, _permute(place, salts, bits), place)
-        return place, place >= n
 
-    place, _ = jax.lax.while_loop(lambda state: state[1].any(), walk, (place, place < n))
-    return place.astype(jnp.int32)
+# These two are closed over nothing, so a call outside of jit finds its loop compiled already.
+def _unfinished(state: State) -> Array:
+    return state[1].any()
+
+
+def _walk(state: State) -> State:
+    place, outside, n, salts, bits = state
+    place = jnp.where(outside, _permute(place, salts, bits), place)
+    return place, place >= n, n, salts, bits
 
 
 def _permute(
-    place: UInt32[Array, "..."], salts: UInt32[Array, "rounds 2 ..."], bits: int
+    place: UInt32[Array, "..."], salts: UInt32[Array, "rounds 2 ..."], bits: UInt32[Array, ""]
 ) -> UInt32[Array, "..."]:
     """One pass of the Feistel network on `bits` bits, split into two parts that may differ by one."""
-    low_bits = bits // 2
-    low_mask, high_mask = (1 << low_bits) - 1, (1 << (bits - low_bits)) - 1
+    low_bits, one = bits // 2, jnp.uint32(1)
+    low_mask, high_mask = (one << low_bits) - 1, (one << (bits - low_bits)) - 1
     low, high = place & low_mask, place >> low_bits
     for to_low, to_high in salts:
         low = low ^ (_mix(high ^ to_low) & low_mask)

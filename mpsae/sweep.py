@@ -15,10 +15,11 @@ from mpsae.canonical import short_id
 from mpsae.config import Run, plain
 from mpsae.metrics.base import Value
 from mpsae.metrics.stability import stability, stability_abs
-from mpsae.oracle import Bound, bound_params
+from mpsae.oracle import Bound
 from mpsae.progress import Progress
 from mpsae.provenance import provenance
-from mpsae.score import Scores, curves, score
+from mpsae.sae import pick
+from mpsae.score import Scores, at_k, curves, score
 from mpsae.source import Source
 from mpsae.train import Trained, fit, member
 
@@ -148,7 +149,7 @@ def _record(job: Job, one: Trained, seconds: float, place: _Place) -> None:
     if one.diverged >= 0:
         note = f"diverged at step {one.diverged}"
         values = [value | {"value": None, "note": note} for value in values]
-    values += _matrices(job, scores, params, place)
+    values += _matrices(job, sae, params, scores, place)
     origin = provenance(place.command, {"name": run.source.name, "fingerprint": job.fingerprint})
     saved.save(
         place.folder / "saes" / job.id,
@@ -190,14 +191,16 @@ def _lines(values: list[tuple[str, Value]], n: int) -> list[dict[str, Any]]:
     ]
 
 
-def _matrices(job: Job, scores: Scores, params: dict, place: _Place) -> list[dict[str, Any]]:
-    kept = {
-        name: scores.matrices[name].array for name in job.run.evaluation.matrices if name in scores.matrices
-    }
-    if job.run.evaluation.atoms:
-        energy = scores.matrices["energy"].array
-        most = np.argsort(-energy, kind="stable")[: job.run.evaluation.atoms]
+def _matrices(job: Job, sae: Any, params: dict, scores: Scores, place: _Place) -> list[dict[str, Any]]:
+    wanted = job.run.evaluation
+    kept = {name: pick(scores.matrices, name, "matrix").array for name in wanted.matrices}
+    if wanted.atoms:
+        most = np.argsort(-scores.matrices["energy"].array, kind="stable")[: wanted.atoms]
         kept["atoms"] = np.asarray(params["atoms"])[most]
+    if wanted.examples:
+        x = job.source.held_out(0)[0][: wanted.examples]
+        cuts = [at_k(sae, k) for k in wanted.ks]
+        kept["examples"] = np.stack([x, *(cut.decode(params, cut.encode(params, x)) for cut in cuts)], axis=1)
     if not kept:
         return []
     kept = {name: np.asarray(array, np.float32) for name, array in kept.items()}
@@ -224,15 +227,15 @@ def _do_bound(
     head = {
         "source": {"name": config.name} | plain(config) | {"fingerprint": fingerprint},
         "variant": bound.name,
-        "fields": {"dictionary": bound.dictionary} | plain(bound.encoder),
+        "fields": {"dictionary": bound.dictionary} | ({} if bound.encoder is None else plain(bound.encoder)),
         "width": len(source.truth.atoms),
         "seed": plain(seed),
     }
     run_id = short_id(head)
     if run_id in finished:
         return
-    params = bound_params(bound, source.truth, seed.init)
-    scores = score(bound.encoder, params, source)
+    encoder, params = bound.build(source.truth, jax.random.key(seed.init))
+    scores = score(encoder, params, source)
     origin = provenance(place.command, {"name": config.name, "fingerprint": fingerprint})
     _append(
         place, run_id, head | {"label": bound.name}, origin, _lines(scores.rows, scores.n), {"status": "ok"}

@@ -50,7 +50,9 @@ class World(struct.PyTreeNode):
         size = jnp.maximum(self.mean[:, None] + self.std[:, None] * normal, 0.0)
         codes = jnp.where(on, size, 0.0).T
         clean = jnp.matmul(codes, self.atoms, precision=jax.lax.Precision.HIGHEST)
-        return clean + self.offset + self._noise(noise_key, clean.shape), codes
+        # Most worlds have no noise: do not pay for its normal numbers there.
+        x = jax.lax.cond(self.noise_std > 0, _noisy, _clean, clean + self.offset, self.noise_std, noise_key)
+        return x, codes
 
     def fires(self, uniform: Float[Array, "draws n"]) -> Bool[Array, "features n"]:
         """Which nodes are on: own gate open and every ancestor on, `depth` passes from the top."""
@@ -61,11 +63,13 @@ class World(struct.PyTreeNode):
             on = gate & (top | on[self.parent])
         return on
 
-    def _noise(self, key: Array, shape: tuple[int, ...]) -> Float[Array, "n dim"] | Float[Array, ""]:
-        def draw(key):
-            return self.noise_std * jax.random.normal(key, shape)
 
-        return jax.lax.cond(self.noise_std > 0, draw, lambda _: jnp.zeros(shape), key)
+def _noisy(clean: Array, noise_std: Array, key: Array) -> Array:
+    return clean + noise_std * jax.random.normal(key, clean.shape)
+
+
+def _clean(clean: Array, noise_std: Array, key: Array) -> Array:
+    return clean
 
 
 def tree_world(*, atoms, parent, given, draw, mean, std, offset=None, noise_std=0.0) -> World:

@@ -87,8 +87,9 @@ def family(atoms, *, parent=(-1, 0, 0, -1, -1), mean=1.0, std=0.25):
     """A world: feature 0 is the parent of 1 and 2, features 3 and 4 stand alone."""
     count = len(parent)
     given = [0.6 if p < 0 else 0.35 for p in parent]
+    draw = [own if p < 0 else count + p for own, p in enumerate(parent)]  # siblings exclude each other
     return tree_world(
-        atoms=atoms, parent=parent, given=given, draw=[0, 1, 1, 2, 3][:count], mean=np.full(count, mean),
+        atoms=atoms, parent=parent, given=given, draw=draw, mean=np.full(count, mean),
         std=np.full(count, std),
     )  # fmt: skip
 

@@ -7,7 +7,8 @@ from scoring import Identity, Rows, orthonormal
 from mpsae.score import score
 
 ATOMS = (
-    "coherence", "coherence_signed", "mean_max_cos", "composition_maxcos", "coherence_hist", "babel", "eff_rank_dict",
+    "coherence", "coherence_signed", "mean_max_cos", "composition_maxcos", "coherence_hist", "babel",
+    "eff_rank_dict",
 )  # fmt: skip
 CODES = (
     "eff_rank_gram", "eff_rank_sv", "eff_rank_rownorm", "stable_rank", "stable_rank_gram", "connectivity",

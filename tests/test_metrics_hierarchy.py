@@ -11,8 +11,10 @@ from mpsae.score import score
 from synthetic.world import tree_world
 
 NAMES = (
-    "flat_mse", "flat_mse_siblings", "hier_mse", "cond_orth", "absorb_cos", "absorb_cos_codes", "absorb_cos_argmax",
-    "absorb_cos_excess", "absorb_fire", "absorb_mag", "absorb_full", "absorb_fraction", "split_count", "hedging",
+    "flat_mse", "flat_mse_siblings", "hier_mse", "cond_orth", "absorb_cos", "absorb_cos_codes",
+    "absorb_cos_argmax",
+    "absorb_cos_excess", "absorb_fire", "absorb_mag", "absorb_full", "absorb_fraction", "split_count",
+    "hedging",
     "path_order", "level_by_step", "gram", "cross_gram", "cross_gram_codes",
 )  # fmt: skip
 WORLD = family(orthonormal(5, 8))

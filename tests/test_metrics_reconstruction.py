@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scoring import Affine, Rows
 
+from mpsae.metrics.base import Value
 from mpsae.score import score
 
 NAMES = (
@@ -92,7 +93,7 @@ def test_undefined_is_null_with_a_reason():
     assert rows["ev"].value is None and rows["ev"].note
     assert rows["fvu"].value is None and rows["ev_dim_mean"].value is None
     rows = dict(score(Affine(), params, Rows(0 * constant), metrics=NAMES).rows)
-    assert rows["nmse"] == (None, 0, {}, "every row of x is 0")
+    assert rows["nmse"] == Value(None, 0, note="every row of x is 0")
     assert rows["mse_sum"].value == 0
 
 

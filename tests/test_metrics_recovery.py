@@ -11,9 +11,9 @@ from mpsae.metrics.recovery import random_floor
 from mpsae.score import score
 
 ONES = (
-    "mcc", "mcc_signed", "mcc_all", "match_cos_codes", "mmcs", "mmcs_rev", "uniqueness", "uniqueness_alive",
-    "f1_argmax", "precision_argmax", "recall_argmax", "f1_hungarian", "f1_truth", "f1_best_threshold", "auroc",
-    "support_precision", "support_recall", "coef_slope",
+    "mcc", "mcc_signed", "mcc_all", "match_cos_codes", "mmcs", "mmcs_rev", "uniqueness",
+    "uniqueness_alive", "f1_argmax", "precision_argmax", "recall_argmax", "f1_hungarian", "f1_truth",
+    "f1_best_threshold", "auroc", "support_precision", "support_recall", "coef_slope",
 )  # fmt: skip
 NAMES = (*ONES, "recovered", "coef_nmse", "l0_gap", "random_floor")
 WORLD = family(orthonormal(5, 8))

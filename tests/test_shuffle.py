@@ -11,14 +11,14 @@ KEY = jax.random.key(0)
 
 
 def test_bijection_for_every_small_n():
-    draw = jax.jit(shuffled, static_argnums=1)
-    for n in [*range(1, 18), 31, 32, 33, 63, 64, 65, 127, 129, 255, 256, 257, 297, 300]:
-        two_epochs = np.asarray(draw(KEY, n, jnp.arange(2 * n)))
+    draw, positions = jax.jit(shuffled), jnp.arange(600)
+    for n in range(1, 301):
+        two_epochs = np.asarray(draw(KEY, n, positions))[: 2 * n]
         for epoch in (two_epochs[:n], two_epochs[n:]):
             np.testing.assert_array_equal(np.sort(epoch), np.arange(n))
 
 
-@pytest.mark.parametrize("n", [1000, 1500, 50_000, 65_536, 65_537, 300_001])
+@pytest.mark.parametrize("n", [1500, 65_536, 65_537, 300_001])
 def test_bijection_for_large_n(n):
     order = np.asarray(shuffled(KEY, n, jnp.arange(n)))
     np.testing.assert_array_equal(np.bincount(order, minlength=n), 1)
@@ -68,7 +68,7 @@ def test_all_orders_of_four_rows_occur():
 def test_position_alone_decides_and_jit_and_vmap_change_nothing():
     positions = jnp.array([7, 1499, 1500, 3001, 4_000_000_000], jnp.uint32)
     eager = np.asarray(shuffled(KEY, 1500, positions))
-    jitted = jax.jit(shuffled, static_argnums=1)(KEY, 1500, positions)
+    jitted = jax.jit(shuffled)(KEY, 1500, positions)
     mapped = jax.vmap(lambda place: shuffled(KEY, 1500, place))(positions)
     np.testing.assert_array_equal(eager, jitted)
     np.testing.assert_array_equal(eager, mapped)

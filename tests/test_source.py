@@ -72,12 +72,14 @@ def test_sources_of_one_family_stack():
     members = [tree(0), tree(1, correlation=0.6), tree(2, child_mean=0.5, child_std=1 / 40)]
     stack = jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
     keys = jax.random.split(KEY, 3)
-    batches = jax.vmap(lambda source, key: source.batch(key, 5, 20))(stack, keys)
-    x, z = jax.vmap(lambda source: source.held_out(1))(stack)
+
+    def rows(source, key):
+        return source.batch(key, 5, 20), *source.held_out(1)
+
+    stacked, alone = jax.jit(jax.vmap(rows))(stack, keys), jax.jit(rows)
     for i, member in enumerate(members):
-        np.testing.assert_allclose(batches[i], member.batch(keys[i], 5, 20), atol=1e-5)
-        np.testing.assert_allclose(x[i], member.held_out(1)[0], atol=1e-5)
-        np.testing.assert_allclose(z[i], member.held_out(1)[1], atol=1e-6)
+        for many, one in zip(stacked, alone(member, keys[i]), strict=True):
+            np.testing.assert_allclose(many[i], one, atol=1e-5)
     assert tree().stackable and not numbered(5, 2).stackable
 
 

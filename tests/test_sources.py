@@ -120,7 +120,7 @@ BAD = {
         "npy",
         stored("npy", x=broken(1).astype(np.float64) * 1e39),
         {"cast": "float32"},
-        ["row 0, column 0", "inf", "finite float32"],
+        ["row 0, column 2", "inf", "finite float32"],
     ),
     "zero row": ("npy", stored("npy", x=zeroed(7)), {}, ["row 7", "zero_rows='drop' or 'keep'"]),
     "one dimension": ("npy", stored("npy", x=ROWS[0]), {}, ["shape [4]", "[rows, dim]"]),

@@ -110,8 +110,10 @@ def test_a_stack_of_worlds_equals_each_world_alone():
     ]
     keys = jax.random.split(jax.random.key(7), 3)
     stack = jax.tree.map(lambda *leaves: jnp.stack(leaves), *worlds)
-    mapped = jax.vmap(lambda world, key: world.sample(key, 100))(stack, keys)
-    looped = jax.lax.map(lambda pair: pair[0].sample(pair[1], 100), (stack, keys))
+    mapped = jax.jit(jax.vmap(lambda world, key: world.sample(key, 100)))(stack, keys)
+    looped = jax.jit(lambda pairs: jax.lax.map(lambda pair: pair[0].sample(pair[1], 100), pairs))(
+        (stack, keys)
+    )
     for i, world in enumerate(worlds):
         x, z = world.sample(keys[i], 100)
         for many_x, many_z in (mapped, looped):

@@ -13,6 +13,7 @@ Argument names are looked up among statistics, `@shared` values (computed once p
 score, themselves functions of such names) and the constants of `CONSTANTS`.
 """
 
+import dataclasses
 import importlib
 import importlib.metadata
 import inspect
@@ -37,19 +38,20 @@ CONSTANTS = {
     "sample_codes": "[256, p] codes of the first 256 rows",
 }
 NEEDS_TRUTH = ("truth", "match", "binary_codes")
+Table = Array | np.ndarray  # numpy in a metric, JAX in a statistic
 ABSENT = {"truth": "no ground truth", "steps": "not a pursuit: the variant has no steps()"}
 
 
 class Truth(struct.PyTreeNode):
     """The part of a world that metrics may use; P features in `dim` dimensions."""
 
-    atoms: Float[Array, "P dim"]
-    parent: Int[Array, " P"]  # -1 = top
-    level: Int[Array, " P"]
-    group: Int[Array, " P"]  # siblings share a group; below 0 = none
-    mean: Float[Array, " P"]  # of the coefficient, given that the feature is on
-    offset: Float[Array, " dim"]
-    true_l0: float | Array
+    atoms: Float[Table, "P dim"]
+    parent: Int[Table, " P"]  # -1 = top
+    level: Int[Table, " P"]
+    group: Int[Table, " P"]  # siblings share a group; below 0 = none
+    mean: Float[Table, " P"]  # of the coefficient, given that the feature is on
+    offset: Float[Table, " dim"]
+    true_l0: float | Table
 
     @classmethod
     def of(cls, world: Any) -> "Truth":
@@ -67,7 +69,7 @@ class Batch(struct.PyTreeNode):
     x: Float[Array, "batch dim"]
     xhat: Float[Array, "batch dim"]
     code: Code
-    z: Float[Array, "batch p"]
+    z: Float[Array, "batch p"]  # dense; at most `eps` on a unit atom counts as 0
     atoms: Float[Array, "p dim"]
     center: Float[Array, " dim"]
     zt: Float[Array, "batch P"] | None = None
@@ -94,15 +96,18 @@ class Batch(struct.PyTreeNode):
     @property
     def matched(self) -> Float[Array, "batch P"]:
         """Per true feature the scaled code of its matched latent; 0 where it has none."""
+        if self.match is None:
+            raise ValueError('Batch.matched needs truth: register the statistic with needs="truth"')
         return jnp.where(self.match >= 0, self.scaled[:, self.match], 0.0)
 
 
-class Value(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Value:
     """One number: None is "undefined", `count` is how many items a mean went over."""
 
     value: float | None
     count: int | None = None
-    at: dict[str, float] = {}
+    at: dict[str, float] = dataclasses.field(default_factory=dict)
     note: str | None = None
 
 

@@ -122,6 +122,8 @@ def eff_rank_dict(atoms):
 
 def effective_rank(weights: np.ndarray) -> float:
     """exp(-Σ q ln q), q = weights / Σ weights: how many equal weights would be as spread."""
+    if not np.isfinite(weights).all():
+        return float("nan")
     share = weights[weights > 0] / weights.sum()
     return float(np.exp(-(share * np.log(share)).sum()))
 

@@ -260,7 +260,7 @@ def coef_nmse(sum_coefficients, match):
 
 @metric
 def coef_slope(sum_coefficients, match):
-    """Σ ẑ z* / Σ z*² over matched features; 1 = right size, below 1 = shrunken; dimensionless."""
+    """Σ ẑ z* / Σ z*² over matched features; (-inf, inf), below 1 = shrunken; dimensionless."""
     keep = match >= 0
     return ratio(
         sum_coefficients[1, keep].sum(),

@@ -33,7 +33,7 @@ def sum_energy(b):
 def sum_hoyer(b):
     """[2] Σ over rows with a code of (√p - ‖z‖₁/‖z‖₂), and the number of those rows."""
     square = jnp.linalg.norm(b.z, axis=1)
-    active = square > 0
+    active = square != 0
     peak = jnp.sqrt(float(b.z.shape[1])) - jnp.abs(b.z).sum(1) / jnp.where(active, square, 1.0)
     return jnp.stack([jnp.where(active, peak, 0.0).sum(), active.sum()])
 

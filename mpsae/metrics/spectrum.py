@@ -74,6 +74,8 @@ def neg_interference(sum_gram, atoms):
 
     0 = latents that fire together never cancel; IsoEnergy.
     """
+    if not np.isfinite(sum_gram).all():
+        return Value(None, note="codes are not finite")
     against = np.maximum(-sum_gram * (atoms @ atoms.T), 0.0)
     against = (against + against.T) / 2  # symmetric and >= 0: its norm is its largest eigenvalue
     return float(max(np.linalg.eigvalsh(against)[-1], 0.0)) if against.any() else 0.0
@@ -81,6 +83,8 @@ def neg_interference(sum_gram, atoms):
 
 def eigenvalues(gram: np.ndarray) -> np.ndarray | None:
     """Eigenvalues of a positive semidefinite matrix, descending, with float32 noise set to 0."""
+    if not np.isfinite(gram).all():
+        return np.full(len(gram), np.nan)
     values = np.linalg.eigvalsh((gram + gram.T) / 2)[::-1]
     return None if values[0] <= 0 else np.where(values > 1e-6 * values[0], values, 0.0)
 

@@ -8,7 +8,7 @@ from mpsae.verbs.arguments import Arguments
 
 
 def main(argv: list[str]) -> int:
-    """Redraw the figures; nothing is trained and JAX is not needed."""
+    """Redraw the figures; nothing is trained or scored."""
     parser = Arguments(prog="mpsae figures", description="Redraw an experiment's figures from its rows.")
     parser.add_argument("name", help="an experiment's name or its .py file")
     parser.add_argument("--scale", choices=SCALES, help="default: the largest scale that has rows")

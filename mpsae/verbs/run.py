@@ -26,6 +26,8 @@ def main(argv: list[str]) -> int:
 
     experiment, progress = find(chosen.name), Progress()
     progress.say(f"{experiment.name} at scale {chosen.scale}: {experiment.cost[chosen.scale]}")
+    for note in experiment.notes(chosen.scale):
+        progress.say(note)
     sweep(
         experiment.runs(chosen.scale),
         experiment=experiment.name,

@@ -33,4 +33,9 @@ def verdicts(experiment: Experiment, stored: Results) -> list[Verdict]:
 def lines(experiment: Experiment, stored: Results) -> str:
     """The verdicts as text, below the question they answer."""
     head = f"{experiment.name} at scale {stored.scale}: {experiment.question}"
-    return f"{head}\n{verdict_lines(verdicts(experiment, stored))}"
+    judged = verdicts(experiment, stored)
+    shown = [one for one in judged if one.status != NOT_HERE]
+    if len(shown) == len(judged):
+        return f"{head}\n{verdict_lines(shown)}"
+    left = f"{len(judged) - len(shown)} of {len(judged)} claims are not judged at scale {stored.scale}"
+    return "\n".join([head, verdict_lines(shown), left] if shown else [head, left])

@@ -1,0 +1,115 @@
+"""Figure 4 and Figures 11-16 of arXiv 2506.03093: which SAE recovers a known tree, and until when?"""
+
+from _contenders import ALL, BOUNDS, PUBLISHED, optim
+from _tree_figures import dictionaries, runs_side_by_side, sweep_curves, truth_figure
+
+from mpsae.claim import Claim, Compare
+from mpsae.config import Evaluation, Run, Seed
+from mpsae.experiment import Experiment
+from mpsae.sources.toy_matryoshka import ToyMatryoshka
+from mpsae.sources.tree20 import Tree20
+
+GRID = {"smoke": (0.0, 0.6), "quick": (0.0, 0.3, 0.6, 0.9), "full": tuple(c / 10 for c in range(10))}
+SEEDS = {"smoke": 2, "quick": 3, "full": 10}
+SHOWN = {"smoke": (0.0, 0.6), "quick": (0.0, 0.3, 0.6, 0.9), "full": (0.0, 0.1, 0.3, 0.6, 0.9)}
+MATRICES = ("gram", "cross_gram_codes", "reference_codes")
+TOY = ALL | {"MP": PUBLISHED["mp_paper_toy"].replace(tol=0.6)}
+
+
+def runs(scale):
+    """Every SAE at every sibling correlation, and four runs each on the original Matryoshka toy."""
+    held_out = 100_000 if scale == "full" else 10_000
+    trees = [
+        Run(
+            source=Tree20(correlation=c, held_out=held_out),
+            sae=sae,
+            width=20,
+            optim=optim(scale),
+            seed=Seed.all(seed),
+            label=label,
+            evaluation=Evaluation(matrices=MATRICES if c in SHOWN[scale] and seed < 4 else ()),
+        )
+        for label, sae in ALL.items()
+        for c in GRID[scale]
+        for seed in range(SEEDS[scale])
+    ]
+    toys = [
+        Run(
+            source=ToyMatryoshka(held_out=held_out),
+            sae=sae.replace(target_l0=1.12) if hasattr(sae, "target_l0") else sae,
+            width=20,
+            optim=optim(scale),
+            seed=Seed.all(seed),
+            label=label,
+            evaluation=Evaluation(matrices=MATRICES),
+        )
+        for label, sae in TOY.items()
+        for seed in range(min(4, SEEDS[scale]))
+    ]
+    return trees + toys
+
+
+def at(label, c):
+    """Pooled rows of one SAE at one correlation."""
+    return lambda row: row["label"] == label and row["source"].get("correlation") == c and row["at"] == {}
+
+
+def figures(results):
+    """Fig 4 (A; B and C with recovery beside reconstruction), 11, 12-15 and 16."""
+    shown = [c for c in SHOWN[results.scale] if c > 0 or results.scale != "full"]
+    drawn = {"fig4a_dictionaries": dictionaries(results, min(shown)), "fig4bc_recovery": sweep_curves(results)}
+    drawn["fig11_truth"] = truth_figure()
+    for number, c in zip(range(12, 16), (0.0, 0.3, 0.6, 0.9), strict=True):
+        if c in GRID[results.scale]:
+            drawn[f"fig{number}_runs_c{c:.1f}"] = runs_side_by_side(
+                results, lambda row, c=c: row["source"].get("correlation") == c,
+                f"Four runs at sibling correlation {c}",
+            )  # fmt: skip
+    drawn["fig16_runs_toy"] = runs_side_by_side(
+        results, lambda row: row["source"]["name"] == "toy_matryoshka", "Four runs on the original Matryoshka toy"
+    )
+    return drawn
+
+
+CLAIMS = (
+    *(
+        Claim(f"MP, correlation {c}: {text}", metric, at("MP", c), low=low, high=high, required=True)
+        for c in (0.0, 0.3)
+        for text, metric, low, high in (
+            ("Flat MSE below 1e-5", "flat_mse", None, 1e-5),
+            ("Hierarchical MSE below 1e-5", "hier_mse", None, 1e-5),
+            ("L0 is the true 1.36", "l0", 1.34, 1.38),
+        )
+    ),
+    Claim("MP, correlation 0.9: levels stay apart", "hier_mse", at("MP", 0.9), high=1e-4, required=True),
+    Claim("MP, correlation 0.9: siblings are mixed", "flat_mse", at("MP", 0.9), low=0.1, required=True),
+    *(
+        Claim(f"{label} absorbs at correlation 0", "absorb_cos_codes", at(label, 0.0), low=0.4, high=0.5,
+              source="paper Table 1")
+        for label in ("ReLU", "BatchTopK")
+    ),
+    Compare("Matryoshka absorbs less than ReLU at 0", "absorb_cos_codes", at("Matryoshka", 0.0),
+            at("ReLU", 0.0), "lower", source="paper Fig 12"),
+    *(
+        Compare(f"MP keeps levels apart better than {label} at {c}", "hier_mse", at("MP", c), at(label, c),
+                "lower", source="paper Fig 4C")
+        for label in ("ReLU", "BatchTopK", "Matryoshka")
+        for c in (0.0, 0.3, 0.6, 0.9)
+    ),
+    *(
+        Compare(f"MP keeps siblings better than {label} at {c}", "flat_mse", at("MP", c), at(label, c),
+                "lower", source="paper Fig 4B")
+        for label in ("ReLU", "BatchTopK", "Matryoshka")
+        for c in (0.0, 0.3, 0.6, 0.9)
+    ),
+)  # fmt: skip
+
+EXPERIMENT = Experiment(
+    name="hierarchy",
+    question="On the paper's 20-node tree, which SAE recovers parents, children and their angles?",
+    cost={"smoke": "under a minute", "quick": "about 3 minutes", "full": "about 40 minutes on 2 CPU cores"},
+    runs=runs,
+    claims=CLAIMS,
+    figures=figures,
+    bounds=BOUNDS,
+)

@@ -1,0 +1,71 @@
+"""`mpsae score FOLDER`: a saved SAE on the held-out rows it was made for, or on other rows."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from mpsae.verbs.arguments import Arguments
+
+HEADLINE = ("ev", "fvu", "l0", "dead_frac", "mcc_signed", "f1_hungarian", "flat_mse", "hier_mse", "absorb_cos")
+
+
+def main(argv: list[str]) -> int:
+    """Print the headline scores, or with --all every metric."""
+    parser = Arguments(prog="mpsae score", description="Score a saved SAE.")
+    parser.add_argument("folder", type=Path, help="a folder with sae.json, as `mpsae train` prints it")
+    parser.add_argument("--data", type=Path, help="score on the rows of this .npy/.npz/.safetensors instead")
+    parser.add_argument("--held-out", type=int, default=1000, help="with --data: how many of its rows")
+    parser.add_argument("--all", action="store_true", help="every metric, not only the headline")
+    chosen = parser.parse_args(argv)
+
+    from mpsae import mesh
+
+    mesh.start()
+    from mpsae import saved
+    from mpsae.score import score
+
+    sae, params, record = saved.load(chosen.folder)
+    source = _source(record, chosen)
+    dim = params["atoms"].shape[1]
+    if source.dim != dim:
+        raise ValueError(f"{chosen.folder} takes rows of {dim} values, the data has {source.dim}")
+    scores = score(sae, params, source)
+    rows = [
+        {"metric": name, "value": value.value, "note": value.note, "at": value.at, "label": sae.name}
+        for name, value in scores.rows
+    ]
+    print(summary(rows, everything=chosen.all))
+    return 0
+
+
+def summary(rows: list[dict[str, Any]], *, everything: bool = False) -> str:
+    """A line per metric: recovery beside reconstruction, null with its reason."""
+    shown = [row for row in rows if everything or (row["metric"] in HEADLINE and not row["at"])]
+    lines = []
+    for row in shown:
+        if row.get("array"):
+            continue
+        value = "-" if row["value"] is None else f"{row['value']:.4g}"
+        place = "".join(f" {key}={point:g}" for key, point in row["at"].items())
+        note = f"  ({row['note']})" if row["value"] is None and row["note"] else ""
+        lines.append(f"{row['label']:<12} {row['metric'] + place:<28} {value}{note}")
+    return "\n".join(lines)
+
+
+def _source(record: dict[str, Any], chosen: Any) -> Any:
+    from mpsae.source import find_source
+
+    if chosen.data is not None:
+        return find_source("arrays")(path=str(chosen.data), held_out=chosen.held_out).build(0)
+    stated = dict(record["trained_on"].get("source") or {})
+    if not stated:
+        raise ValueError(f"{chosen.folder} does not say what it was trained on: give --data FILE")
+    kind, world = find_source(stated.pop("name")), stated.pop("world")
+    known = {field.name for field in dataclasses.fields(kind)}
+    source = kind(**{name: value for name, value in stated.items() if name in known}).build(world)
+    if source.fingerprint() != record["trained_on"]["fingerprint"]:
+        raise ValueError(
+            f"{chosen.folder} was trained on data with fingerprint {record['trained_on']['fingerprint'][:12]},"
+            f" this is {source.fingerprint()[:12]}: give --data FILE to score it on other rows"
+        )
+    return source

@@ -1,0 +1,138 @@
+"""`mpsae train`: one SAE on one source, saved as a folder, its scores as rows."""
+
+import contextlib
+import dataclasses
+import io
+import re
+import shlex
+from pathlib import Path
+from typing import Annotated, Any, Union
+
+HELP = """usage: mpsae train [PLUGIN.py ...] [CONFIG.json] [OPTIONS] sae:ID [--sae.FIELD V] source:ID [--source.FIELD V]
+
+Train one SAE, score it on held-out rows, save it. `mpsae list` names the ids; presets are ids too.
+PLUGIN.py defines an SAE of your own; CONFIG.json is a whole run (as `--save-config` writes it).
+"""
+
+
+def main(argv: list[str]) -> int:
+    """Train, score, save; print the folder and the headline scores."""
+    files = [word for word in argv if word.endswith((".py", ".json")) and not word.startswith("-")]
+    words = [word for word in argv if word not in files]
+    for path in files:
+        if not Path(path).is_file():
+            raise ValueError(f"no file {path}")
+    from mpsae import mesh
+
+    mesh.start()
+    from mpsae.config import Run
+    from mpsae.plugin import load
+
+    for path in (path for path in files if path.endswith(".py")):
+        load(path)
+    configs = [path for path in files if path.endswith(".json")]
+    if configs and words:
+        raise ValueError(f"{configs[0]} is a whole run: give either a config or options, not both ({words[0]})")
+    out = Path("results")
+    if configs:
+        runs = [_read(Run, Path(path)) for path in configs]
+    else:
+        chosen = _parse(words)
+        out, run = chosen.out, _run(chosen)
+        if chosen.save_config is not None:
+            from mpsae.files import write_text
+
+            write_text(chosen.save_config, run.to_json() + "\n")
+        runs = [run]
+    return _train(runs, out, f"mpsae train {shlex.join(argv)}")
+
+
+def _train(runs: list[Any], out: Path, command: str) -> int:
+    from mpsae.experiment import results
+    from mpsae.progress import Progress
+    from mpsae.sweep import sweep
+    from mpsae.verbs.score import summary
+
+    folder = out / "train" / "custom"
+    ids = sweep(runs, experiment="train", scale="custom", folder=folder, command=command, progress=Progress())
+    stored = results("train", "custom", out)
+    for run_id in ids:
+        mine = [row for row in stored.rows if row["run"] == run_id]
+        print(summary(mine))
+        print(f"saved in {folder / 'saes' / run_id}")
+    return int(any(row["status"] == "diverged" for row in stored.rows if row["run"] in ids))
+
+
+def _read(kind: Any, path: Path) -> Any:
+    from mpsae.files import read_bytes
+
+    try:
+        return kind.from_json(read_bytes(path).decode())
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _run(chosen: Any) -> Any:
+    from mpsae.config import Evaluation, Run, Seed
+
+    return Run(
+        source=chosen.source,
+        sae=chosen.sae,
+        width=chosen.width,
+        optim=chosen.optim,
+        seed=Seed.all(chosen.seed),
+        evaluation=Evaluation(ks=chosen.ks),
+    )
+
+
+def _parse(words: list[str]) -> Any:
+    """The options as a dataclass; tyro's complaint becomes one ValueError line."""
+    import tyro
+
+    from mpsae.optim import Optim
+    from mpsae.sae import known, presets
+    from mpsae.source import known_sources
+
+    saes = {name: cls() for name, cls in known().items()} | presets()
+    options = dataclasses.make_dataclass(
+        "Options",
+        [
+            ("sae", _choice(saes)),
+            ("source", _choice(known_sources())),
+            ("width", int, 512),
+            ("seed", int, 0),
+            ("optim", Optim, Optim()),
+            ("ks", tuple[int, ...], ()),
+            ("out", Path, Path("results")),
+            ("save_config", Path | None, None),
+        ],
+    )
+    options.__doc__ = HELP
+    said, shown = io.StringIO(), io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(shown):
+            return tyro.cli(options, args=words, prog="mpsae train", config=(tyro.conf.CascadeSubcommandArgs,))
+    except SystemExit as stop:
+        if not stop.code:
+            print(shown.getvalue(), end="")
+            raise
+        raise ValueError(_one_line(said.getvalue() + shown.getvalue())) from None
+
+
+def _choice(entries: dict[str, Any]) -> Any:
+    """A union with one subcommand per entry: an instance is its default, a class has required fields."""
+    import tyro
+
+    def one(name: str, entry: Any) -> Any:
+        if not isinstance(entry, type):
+            return Annotated[type(entry), tyro.conf.subcommand(name, default=entry)]
+        return Annotated[entry, tyro.conf.subcommand(name)]
+
+    return Union[tuple(one(name, entry) for name, entry in sorted(entries.items()))]  # noqa: UP007
+
+
+def _one_line(boxed: str) -> str:
+    """The message of a box-drawn error panel on one line, without its frame and its usage hint."""
+    text = re.sub(r"[╭╮╰╯│─]+", " ", boxed)
+    text = re.sub(r"For full helptext,? (run|see) .*", "", text, flags=re.DOTALL)
+    return " ".join(text.split()) + " (see mpsae train --help)"

@@ -1,0 +1,100 @@
+"""L0 controllers against float64 recurrences and closed forms."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mpsae.control import CONTROLLERS, start
+
+TARGET = 5.0
+
+
+def run(name, l0s, ons, target=TARGET):
+    """Final state and all factors of one controller fed with a sequence of L0 values."""
+
+    def step(state, inputs):
+        return CONTROLLERS[name](state, inputs[0], jnp.float32(target), inputs[1])
+
+    inputs = (jnp.asarray(l0s, jnp.float32), jnp.asarray(ons, bool))
+    state, factors = jax.lax.scan(step, start(), inputs)
+    return state, np.asarray(factors)
+
+
+def drifting_l0(steps=600):
+    rng = np.random.default_rng(0)
+    return np.float32(TARGET + 4 * np.sin(np.arange(steps) / 40) + rng.normal(size=steps))
+
+
+def test_start_is_neutral():
+    assert {name: float(value) for name, value in start().items()} == {"factor": 1.0, "l0": 0.0, "trend": 0.0}
+
+
+def test_none_never_acts():
+    state, factors = run("none", [1, 100, 0], [True] * 3)
+    np.testing.assert_array_equal(factors, 1.0)
+    assert float(state["factor"]) == 1.0
+
+
+@pytest.mark.parametrize("l0, move", [(6.0, 1 + 3e-4), (5.0, 1 + 3e-4), (4.0, 1 - 3e-4)])
+def test_sign_is_a_power(l0, move):
+    factors = run("sign", [l0] * 100, [True] * 100)[1]
+    np.testing.assert_allclose(factors, move ** np.arange(1, 101), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["sign", "integral"])
+def test_factor_waits_until_it_is_on(name):
+    factors = run(name, [50.0] * 20, [False] * 10 + [True] * 10)[1]
+    np.testing.assert_array_equal(factors[:10], 1.0)
+    assert (np.diff(factors[9:]) > 0).all()
+
+
+def integral_oracle(l0s, ons, target):
+    factor, average, trend, factors = 1.0, None, 0.0, []
+    for l0, on in zip(np.asarray(l0s, float), ons, strict=True):
+        before = average
+        average = l0 if before is None else 0.99 * before + 0.01 * l0
+        if before is not None:
+            trend = 0.95 * trend + 0.05 * (average - before)
+        error = (average - target) / target
+        toward = trend * error < 0
+        if on:
+            factor *= 1 + 3e-4 * (0.01 if toward else 1.0) * np.sign(error) * np.tanh(10 * abs(error))
+        factor = min(max(factor, 0.01), 100.0)
+        factors.append(factor)
+    return factors, average, trend
+
+
+def test_integral_matches_recurrence():
+    l0s = drifting_l0()
+    ons = np.arange(len(l0s)) >= 200
+    state, factors = run("integral", l0s, ons)
+    expected, average, trend = integral_oracle(l0s, ons, TARGET)
+    np.testing.assert_allclose(factors, expected, rtol=2e-5)
+    np.testing.assert_allclose(state["l0"], average, rtol=1e-5)
+    np.testing.assert_allclose(state["trend"], trend, rtol=1e-3, atol=1e-6)
+    assert np.ptp(factors) > 0.01  # the test would be empty if nothing moved
+
+
+def test_integral_rests_at_the_target_and_stays_in_its_range():
+    np.testing.assert_array_equal(run("integral", [TARGET] * 50, [True] * 50)[1], 1.0)
+    high = run("integral", [500.0] * 20_000, [True] * 20_000)[1]
+    low = run("integral", [0.1] * 20_000, [True] * 20_000)[1]
+    assert high.max() == 100.0 and high[-1] == 100.0
+    assert low.min() == np.float32(0.01) and low[-1] == np.float32(0.01)
+
+
+def test_hinge_is_off_below_the_target_and_grows_far_above_it():
+    l0s = [4.0, 5.0, 5.1, 7.5, 7.6, 20.0, 4.0, 6.0]
+    factors = run("hinge", l0s, [True] * 8)[1]
+    np.testing.assert_allclose(factors, [0, 0, 1, 1, 1.001, 1.001**2, 0, 1.001**2], rtol=1e-6)
+    np.testing.assert_array_equal(run("hinge", [20.0] * 5, [False] * 5)[1], 1.0)
+
+
+@pytest.mark.parametrize("name", CONTROLLERS)
+def test_state_keeps_structure_and_types(name):
+    state, factor = CONTROLLERS[name](start(), jnp.float32(3), 2.0, jnp.array(True))
+    assert jax.tree.structure(state) == jax.tree.structure(start())
+    for value in (*state.values(), factor):
+        assert value.dtype == jnp.float32
+        assert value.shape == ()

@@ -1,0 +1,291 @@
+"""The scorer as a whole: invariances, dead padding, null policy, plug-ins, one compile."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scoring import Affine, Identity, Mixed, Pursuit, Rows, family, mixed, orthonormal, sampled
+
+from mpsae import score as scorer
+from mpsae.metrics import base
+from mpsae.metrics.base import METRICS, STATISTICS, Matrix, Value, known_metrics, metric, shared, statistic
+from mpsae.oracle import oracle_codes, oracle_topk, random_dictionary
+from mpsae.score import score
+
+WORLD = family(orthonormal(5, 8))
+X, Z = sampled(WORLD)
+RNG = np.random.default_rng(0)
+ATOMS = (np.asarray(WORLD.atoms) + 0.15 * RNG.normal(size=(5, 8))).astype(np.float32)
+UNIT = ATOMS / np.linalg.norm(ATOMS, axis=1, keepdims=True)
+FAMILIES = tuple(
+    f"mpsae.metrics.{family}"
+    for family in [
+        "reconstruction",
+        "sparsity",
+        "recovery",
+        "hierarchy",
+        "absorption",
+        "order",
+        "geometry",
+        "spectrum",
+    ]
+)
+IN_LATENT_ORDER = ("density", "energy")
+OURS = tuple(name for name, formula in known_metrics().items() if formula.function.__module__ in FAMILIES)
+UP = (
+    "mcc", "mcc_signed", "mcc_all", "match_cos_codes", "mmcs", "mmcs_rev", "uniqueness",
+    "uniqueness_alive", "f1_argmax", "precision_argmax", "recall_argmax", "f1_hungarian", "f1_truth",
+    "f1_best_threshold", "auroc", "support_precision", "support_recall", "recovered",
+)  # fmt: skip
+DOWN = (
+    "coef_nmse", "flat_mse", "hier_mse", "absorb_cos", "absorb_cos_codes", "absorb_fire",
+    "absorb_mag", "absorb_full", "absorb_fraction", "split_count", "hedging", "coherence",
+    "coherence_signed", "mean_max_cos", "composition_maxcos", "babel", "dead", "dead_frac",
+)  # fmt: skip
+
+
+def everything(sae, params, rows):
+    """{(metric, point): value}, arrays among them."""
+    result = score(sae, params, rows, metrics=OURS)
+    found = {(name, *value.at.items()): value.value for name, value in result.rows}
+    return found | {name: matrix.array for name, matrix in result.matrices.items()}
+
+
+def same(one, other, *, leave_out=()):
+    assert one.keys() == other.keys()
+    for key, value in one.items():
+        if key in leave_out or key[0] in leave_out:
+            continue
+        if value is None:
+            assert other[key] is None, key
+        else:
+            assert other[key] == pytest.approx(value, rel=1e-6, abs=1e-6), key
+
+
+INVARIANCE = pytest.mark.xdist_group("invariance")  # one worker: they share a reference
+
+
+@functools.cache
+def reference():
+    """Every score of a perturbed dictionary under pursuit, all rows in one block."""
+    return everything(Pursuit(k=3), {"atoms": UNIT}, Rows(X, Z, WORLD))
+
+
+@INVARIANCE
+@pytest.mark.parametrize("block", [1, 7, 1000])
+def test_no_score_depends_on_the_batch_size(block):
+    same(reference(), everything(Pursuit(k=3), {"atoms": UNIT}, Rows(X, Z, WORLD, block)))
+
+
+@INVARIANCE
+def test_no_score_depends_on_the_order_of_samples_or_latents():
+    order, latents = RNG.permutation(len(X)), RNG.permutation(5)
+    same(reference(), everything(Pursuit(k=3), {"atoms": UNIT}, Rows(X[order], Z[order], WORLD)))
+    moved = everything(Pursuit(k=3), {"atoms": UNIT[latents]}, Rows(X, Z, WORLD))
+    same(reference(), moved, leave_out=IN_LATENT_ORDER)
+    for name in IN_LATENT_ORDER:
+        assert moved[name] == pytest.approx(reference()[name][latents], rel=1e-6)
+
+
+def test_rescaled_atoms_with_inverse_codes_change_only_what_reads_raw_codes():
+    scale = np.array([0.2, 0.5, 1, 2, 5])
+    plain = everything(Mixed(), mixed(WORLD, atoms=ATOMS), Rows(X, Z, WORLD))
+    moved = everything(
+        Mixed(), mixed(WORLD, atoms=ATOMS * scale[:, None], mix=np.diag(1 / scale)), Rows(X, Z, WORLD)
+    )
+    raw = {
+        "energy",
+        "energy_top1",
+        "hoyer",
+        "eff_rank_gram",
+        "eff_rank_sv",
+        "eff_rank_rownorm",
+        "stable_rank",
+    }
+    same(plain, moved, leave_out=(*raw, "stable_rank_gram"))
+    assert moved["stable_rank",] != pytest.approx(plain["stable_rank",])
+
+
+@pytest.mark.parametrize("width", [3, 6])
+def test_adding_a_dead_latent_never_improves_a_score(width):
+    atoms = np.concatenate([ATOMS, ATOMS[:1] + ATOMS[3:4]])[:width]
+    mix = np.maximum(np.eye(5, 6) + 0.2 * RNG.normal(size=(5, 6)), 0)[:, :width]
+    before, after = (
+        score(Mixed(), params, Rows(X, Z, WORLD), metrics=UP + DOWN)
+        for params in (
+            mixed(WORLD, atoms=atoms, mix=mix),
+            mixed(WORLD, atoms=np.pad(atoms, ((0, 1), (0, 0))), mix=np.pad(mix, ((0, 0), (0, 1)))),
+        )
+    )
+    for (name, old), (_, new) in zip(before.rows, after.rows, strict=True):
+        if old.value is None:
+            assert new.value is None, name
+        else:
+            rise = new.value - old.value
+            assert (rise if name in UP else -rise) <= 1e-9, (name, old, new)
+    assert after.value("dead") == before.value("dead") + 1
+
+
+def test_without_truth_or_steps_scores_are_null_and_the_rest_is_not():
+    found = dict(score(Identity(), {"atoms": np.eye(8, dtype=np.float32)}, Rows(X)).rows)
+    for name, value in found.items():
+        assert value.value is None or np.isfinite(value.value), name
+        assert value.value is not None or value.note, name
+    notes = {name: value.note for name, value in found.items() if value.value is None}
+    assert notes["mcc"] == notes["absorb_cos"] == notes["path_order"] == "no ground truth"
+    assert {name for name in found if name not in notes} >= {
+        "ev",
+        "l0",
+        "coherence",
+        "eff_rank_gram",
+        "hoyer",
+    }
+    with_truth = dict(score(Mixed(), mixed(WORLD), Rows(X, Z, WORLD), metrics=("path_order", "mcc")).rows)
+    assert with_truth["path_order"].value is None and "not a pursuit" in with_truth["path_order"].note
+    assert with_truth["mcc"].value == pytest.approx(1)
+
+
+def test_broken_codes_are_null_and_broken_atoms_are_refused():
+    broken = mixed(WORLD, mix=np.full((5, 5), np.nan))
+    found = dict(score(Mixed(), broken, Rows(X, Z, WORLD), metrics=OURS).rows)
+    for name in ("ev", "nmse", "coef_nmse", "eff_rank_gram", "stable_rank", "neg_interference", "hoyer"):
+        assert found[name].value is None and "not finite" in found[name].note, name
+    with pytest.raises(ValueError, match="not finite"):
+        score(Mixed(), mixed(WORLD, atoms=np.full((5, 8), np.inf)), Rows(X, Z, WORLD))
+
+
+def test_an_r2_of_the_paper_kind_is_not_our_ev():
+    x = X + np.linspace(0, 3, 8)
+    params = {"atoms": np.eye(8), "scale": np.zeros(8), "shift": x.mean(0)}
+    found = score(Affine(), params, Rows(x), metrics=("ev", "r2_scalar"))
+    assert found.value("ev") == pytest.approx(0, abs=1e-6) and found.value("r2_scalar") > 0.3
+
+
+def test_the_oracle_and_random_rows():
+    truth = score(*oracle_codes(WORLD), Rows(X, Z, WORLD), metrics=("ev", "mcc", "f1_truth", "coef_nmse"))
+    assert [value.value for _, value in truth.rows] == pytest.approx([1, 1, 1, 0], abs=1e-6)
+    inferred = score(*oracle_topk(WORLD), Rows(X, Z, WORLD), metrics=("mcc", "l0"))
+    assert inferred.value("mcc") == pytest.approx(1) and inferred.value("l0") <= round(float(WORLD.true_l0))
+    random = score(*random_dictionary(WORLD, 5, jax.random.key(0)), Rows(X, Z, WORLD), metrics=("mcc",))
+    assert 0.2 < random.value("mcc") < 0.7
+
+
+def test_codes_below_eps_are_inactive_in_every_count_but_not_in_the_reconstruction():
+    """A pursuit that takes three steps fires on rounding error; eps is on the scale of unit atoms."""
+    names = ("l0", "f1_truth", "path_order", "match_cos_codes", "ev")
+    exact = {"atoms": np.asarray(WORLD.atoms)}
+    mix = {**mixed(WORLD, atoms=4 * exact["atoms"], mix=np.eye(5) / 4)}
+    noisy = score(Mixed(), mix, Rows(X, Z + 1e-4, WORLD), metrics=names)
+    assert noisy.value("l0") == 5
+    clean = score(Mixed(), mix, Rows(X, Z + 1e-4, WORLD), metrics=names, eps=1e-3)
+    assert clean.value("l0") == pytest.approx((Z > 0).sum(1).mean())
+    assert clean.value("ev") == noisy.value("ev")
+    steps = score(Pursuit(k=3), exact, Rows(X, Z, WORLD), metrics=("level_by_step", "l0"), eps=0.5)
+    sizes = np.sort(Z, axis=1)[:, ::-1][:, :3]
+    assert steps.value("l0") == pytest.approx((sizes > 0.5).sum(1).mean())
+    counts = [value.count for name, value in steps.rows if name == "level_by_step"]
+    assert counts == (sizes > 0.5).sum(0).tolist()
+
+
+def test_one_compile_serves_all_values_of_params():
+    rows = Rows(X, Z, WORLD, block=70)
+    score(Pursuit(k=2), {"atoms": UNIT}, rows, metrics=("ev", "f1_truth"))
+    before = scorer._block._cache_size()
+    score(Pursuit(k=2), {"atoms": UNIT + 0.1}, rows, metrics=("ev", "f1_truth"))
+    assert scorer._block._cache_size() == before
+    score(Pursuit(k=1), {"atoms": UNIT}, rows, metrics=("ev", "f1_truth"))
+    assert scorer._block._cache_size() == before + 1
+
+
+def test_a_plugin_is_a_statistic_and_a_metric(registries):
+    @statistic(reduce="max")
+    def largest_code(b):
+        return jnp.abs(b.z).max(0)
+
+    @shared
+    def peak(largest_code):
+        return largest_code.max()
+
+    @metric
+    def my_peak(peak, n):
+        """Largest |code|; >= 0, code units."""
+        return [Value(peak, count=n), Value(float("nan"), at={"t": 1}), Value(None, at={"t": 2})]
+
+    @metric(name="my-codes")
+    def my_codes(largest_code):
+        """Largest |code| of each latent, an array."""
+        return Matrix(largest_code)
+
+    found = score(Mixed(), mixed(WORLD), Rows(X, Z, WORLD, 7), metrics=("my_peak", "my-codes"))
+    assert found.value("my_peak") == pytest.approx(Z.max()) and found.n == len(X)
+    assert (
+        found.rows[1][1] == Value(None, None, {"t": 1}, "not finite") and found.rows[2][1].note == "undefined"
+    )
+    assert found.matrices["my-codes"].array == pytest.approx(Z.max(0))
+
+
+def test_a_name_defined_twice_names_both_modules(registries):
+    known_metrics()
+
+    def ev(n):
+        return n
+
+    def sum_energy(b):
+        return 0
+
+    for register, function, old in (
+        (metric, ev, "mpsae.metrics.reconstruction"),
+        (statistic, sum_energy, "mpsae.metrics.sparsity"),
+        (shared, sum_energy, "mpsae.metrics.sparsity"),
+    ):
+        with pytest.raises(ValueError, match=old) as error:
+            register(function)
+        assert __name__ in str(error.value)
+    with pytest.raises(ValueError, match="atoms"):
+        shared(lambda_named("atoms"))
+
+
+def test_mistakes_are_named(registries):
+    rows = Rows(X, Z, WORLD)
+    with pytest.raises(ValueError, match="did you mean 'recovered'"):
+        score(Mixed(), mixed(WORLD), rows, metrics=("recoverd",))
+
+    @metric
+    def lost(sum_enrgy):
+        return sum_enrgy
+
+    with pytest.raises(ValueError, match="did you mean 'sum_energy'"):
+        score(Mixed(), mixed(WORLD), rows, metrics=("lost",))
+    with pytest.raises(ValueError, match="reduce"):
+        statistic(reduce="mean")
+    with pytest.raises(ValueError, match="needs"):
+        statistic(needs="luck")
+    with pytest.raises(ValueError, match="no score 'ev'"):
+        score(Mixed(), mixed(WORLD), rows, metrics=("l0",)).value("ev")
+
+
+def test_every_metric_says_what_it_is():
+    for name, formula in known_metrics().items():
+        text = formula.function.__doc__ or ""
+        assert len(text) > 30 and any(mark in text for mark in ("[", "=", "(", "count", "array")), name
+        assert not set(formula.arguments) - set(STATISTICS) - set(base.SHARED) - set(base.CONSTANTS), name
+
+
+def lambda_named(name):
+    function = lambda n: n  # noqa: E731
+    function.__name__ = name
+    return function
+
+
+@pytest.fixture
+def registries():
+    """The registries as they were, after a test that adds to them."""
+    known_metrics()
+    tables = (METRICS, STATISTICS, base.SHARED)
+    kept = [dict(table) for table in tables]
+    yield
+    for table, old in zip(tables, kept, strict=True):
+        table.clear()
+        table.update(old)
