@@ -28,15 +28,15 @@ def tile(images, columns):
 
 
 def atoms_figure(results, rows, name):
-    """The 48 atoms that carry the most energy, per SAE, first seed."""
+    """The atoms that carry the most energy, per SAE, first seed."""
     labels = [label for label in plots.labels_of(rows, ORDER) if stored(results, rows, label, "atoms")]
-    figure, axes = plt.subplots(2, 3, figsize=(11, 9.2))
+    figure, axes = plt.subplots(2, 3, figsize=(11, 6.4))
     for place in axes.flat:
         place.axis("off")
     for place, label in zip(axes.flat, labels, strict=False):
         plots.heat(place, tile(stored(results, rows, label, "atoms")[0], 8), title=label)
         place.set_aspect("equal")
-    plots.caption(figure, f"{name}: the 48 atoms with the most energy, largest first (red +, blue -); seed 0")
+    plots.caption(figure, f"{name}: the atoms with the most energy, largest first (red +, blue -); seed 0")
     return figure
 
 
@@ -118,7 +118,7 @@ def progressive_figure(results, rows, name, ks):
     """Held-out images rebuilt with more and more atoms, per SAE."""
     labels = [label for label in plots.labels_of(rows, ORDER) if stored(results, rows, label, "examples")]
     shown = [k for k in (1, 2, 3, 5, 8, 12, 20, 32) if k in ks]
-    figure, axes = plt.subplots(len(labels), 3, figsize=(12.5, 1.0 * len(labels) + 0.8), squeeze=False)
+    figure, axes = plt.subplots(len(labels), 3, figsize=(12.5, 0.72 * len(labels) + 0.5), squeeze=False)
     for i, label in enumerate(labels):
         for j, steps in enumerate(stored(results, rows, label, "examples")[0][:3]):
             images = np.stack([steps[0], *(steps[1 + ks.index(k)] for k in shown)])

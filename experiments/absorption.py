@@ -68,8 +68,8 @@ def figures(results):
 def table1(results):
     """Ours [95 % interval] and the paper's value, per cell and SAE."""
     rows = [row for row in results.rows if row["metric"] == METRIC and row["label"] in NAMES]
-    cells = []
-    for (mean, std), published in TABLE.items():
+    cells, run_here = [], {cell: TABLE[cell] for cell in CELLS[results.scale]}
+    for (mean, std), published in run_here.items():
         line = []
         for label, value in zip(NAMES, published, strict=True):
             found = [row["value"] for row in filter(in_cell(label, mean, std), rows)]
@@ -77,10 +77,10 @@ def table1(results):
             paper = "nan" if value is None else f"{value:.3g}"
             ours = f"{span.value:.3f} [{span.low:.3f}, {span.high:.3f}]" if span.n else "never recovered"
             missing = f", {span.missing} of {len(found)} nan" if span.n and span.missing else ""
-            line.append(f"{ours}{missing}\npaper {paper}" if found else "not run at this scale")
+            line.append(f"{ours}{missing}\npaper {paper}")
         cells.append(line)
-    figure, axes = plt.subplots(figsize=(11.5, 6.6))
-    heads = [f"child {mean:g} ± {std:.4g}" for mean, std in TABLE]
+    figure, axes = plt.subplots(figsize=(11.5, 1.2 + 0.55 * len(cells)))
+    heads = [f"child {mean:g} ± {std:.4g}" for mean, std in run_here]
     plots.table(axes, cells, heads, [f"{n} (Vanilla)" if n == "ReLU" else n for n in NAMES])
     axes.tables[0].scale(1, 1.6)
     plots.caption(

@@ -1,6 +1,6 @@
 """Figure 4 and Figures 11-16 of arXiv 2506.03093: which SAE recovers a known tree, and until when?"""
 
-from _contenders import ALL, BOUNDS, PUBLISHED, optim
+from _contenders import ALL, BOUNDS, PAPER, PUBLISHED, optim
 from _tree_figures import dictionaries, runs_side_by_side, sweep_curves, truth_figure
 
 from mpsae.claim import Claim, Compare
@@ -32,6 +32,7 @@ def runs(scale):
         for label, sae in ALL.items()
         for c in GRID[scale]
         for seed in range(SEEDS[scale])
+        if label in PAPER or c in SHOWN[scale]
     ]
     toys = [
         Run(

@@ -50,6 +50,11 @@ class SAE(struct.PyTreeNode):
 
     norm: str = static(default="tangent", choices=tuple(NORMS))
 
+    @property
+    def nested(self) -> bool:
+        """Whether the code at k is the first k entries of the code at any larger k."""
+        return False
+
     def __init_subclass__(cls, *, name: str | None = None, abstract: bool = False, **kwargs):
         super().__init_subclass__(**({"kw_only": True} | kwargs))
         _refuse_static_redeclared(cls)

@@ -13,7 +13,6 @@ import numpy as np
 from mpsae import match as matching
 from mpsae.code import Code
 from mpsae.metrics import base
-from mpsae.metrics import curves as shape
 from mpsae.metrics.base import ABSENT, CONSTANTS, SHARED, STATISTICS, Batch, Formula, Matrix, Truth, Value
 from mpsae.sae import pick
 
@@ -31,6 +30,16 @@ class Source(Protocol):
     def held_out(self, index: int) -> tuple[np.ndarray, np.ndarray | None]: ...
 
 
+@jax.jit
+def _drawn(source, index):
+    return source.held_out(index)
+
+
+def held_out(source: Source, index: int) -> tuple[Any, Any]:
+    """Block `index` of a source; one compiled program where the source is a pytree."""
+    return _drawn(source, index) if isinstance(source, struct.PyTreeNode) else source.held_out(index)
+
+
 class Scores(NamedTuple):
     """Rows to be: (metric, Value), the arrays, and the number of samples they rest on."""
 
@@ -45,21 +54,6 @@ class Scores(NamedTuple):
                 return value.value
         there = [value.at for row, value in self.rows if row == name]
         raise ValueError(f"no score {name!r} at {at or {}}: there are {there}")
-
-
-class Largest(struct.PyTreeNode):
-    """A frozen SAE of whose codes only the k largest are kept."""
-
-    sae: Any
-    k: int = struct.field(pytree_node=False)
-
-    def encode(self, params, x):
-        """The k largest codes."""
-        return self.sae.encode(params, x).largest(self.k)
-
-    def decode(self, params, code):
-        """As the SAE itself."""
-        return self.sae.decode(params, code)
 
 
 def score(
@@ -83,14 +77,14 @@ def score(
 
     missing = {name: _missing(formula.arguments, lacks) for name, formula in wanted.items()}
     usable = [formula for name, formula in wanted.items() if missing[name] is None]
-    names = set().union(*(_closure(formula.arguments) for formula in usable))
+    names = set().union(*(closure(formula.arguments) for formula in usable))
     needed = sorted(names & set(STATISTICS))
     match = None
     if truth is not None and any(_needs(name) for name in names):
         match = matching.by_cosine(matching.cosines(atoms, np.asarray(truth.atoms)))
     sums, n, center = _stream(sae, params, source, tuple(needed), truth=truth, match=match, eps=eps)
 
-    book = _Book(
+    book = Book(
         sums,
         n=n,
         atoms=atoms,
@@ -110,37 +104,7 @@ def score(
     return Scores(rows, matrices, n)
 
 
-def curves(sae: Any, params: dict, source: Source, ks: Iterable[int] | None = None) -> Scores:
-    """nmse and ev of a frozen SAE against inference sparsity, `curve_{steps,largest}_{nmse,ev}` at k.
-
-    steps: `sae.replace(k=k)` where the variant has an integer field k (k pursuit steps, the k
-    largest pre-activations), else as largest: its k largest codes. Then k90, overshoot, auc_k.
-    """
-    width = len(params["atoms"])
-    trained = sae.k if isinstance(getattr(sae, "k", None), int) else None
-    ks = shape.grid(min(width, 4 * (trained or 16)), also=trained) if ks is None else sorted(set(ks))
-    rows, n = [], 0
-    for kind in ("steps", "largest"):
-        by_k: dict[str, dict[int, float | None]] = {"nmse": {}, "ev": {}}
-        for k in ks:
-            cut = at_k(sae, k) if kind == "steps" else Largest(sae=sae, k=k)
-            result = score(cut, params, source, metrics=("nmse", "ev"))
-            n = result.n
-            for name, value in result.rows:
-                by_k[name][k] = value.value
-                rows.append((f"curve_{kind}_{name}", dataclasses.replace(value, at={"k": k})))
-        rows.append((f"curve_{kind}_k90", shape.k90(by_k["ev"])))
-        rows.append((f"curve_{kind}_overshoot", shape.overshoot(by_k["nmse"], trained)))
-        rows.append((f"curve_{kind}_auc_k", shape.auc_k(by_k["ev"])))
-    return Scores(rows, {}, n)
-
-
-def at_k(sae: Any, k: int) -> Any:
-    """The frozen SAE at an inference sparsity: its own k where it has one, else its k largest codes."""
-    return sae.replace(k=k) if isinstance(getattr(sae, "k", None), int) else Largest(sae=sae, k=k)
-
-
-class _Book:
+class Book:
     """Looks up what a formula asks for: statistics, constants, shared values (made once)."""
 
     def __init__(self, sums: dict[str, np.ndarray], **constants: Any):
@@ -158,7 +122,7 @@ class _Book:
         return self.known[name]
 
 
-def _closure(arguments: Iterable[str]) -> set[str]:
+def closure(arguments: Iterable[str]) -> set[str]:
     """All names that a formula rests on, directly or through shared values."""
     found: set[str] = set()
     todo = list(arguments)
@@ -180,7 +144,7 @@ def _needs(name: str) -> set[str]:
 
 def _missing(arguments: Iterable[str], lacks: set[str]) -> str | None:
     """Why a metric cannot be had, or None."""
-    needs = set().union(*map(_needs, _closure(arguments)))
+    needs = set().union(*map(_needs, closure(arguments)))
     return next((why for name, why in ABSENT.items() if name in needs & lacks), None)
 
 
@@ -243,7 +207,7 @@ def _stream(sae, params, source, names, *, truth, match, eps):
     sums: dict[str, np.ndarray] = {}
     rows, center = 0, None
     for index in range(source.blocks):
-        x, zt = source.held_out(index)
+        x, zt = held_out(source, index)
         x, zt = _to_device((x, None if truth is None else zt))
         center = np.asarray(x, np.float64).mean(0).astype(np.float32) if center is None else center
         with jax.default_matmul_precision("highest"):
@@ -285,7 +249,7 @@ def _first(source: Source, count: int, pick_part: int) -> np.ndarray:
     for index in range(source.blocks):
         if rows >= count:
             break
-        parts.append(np.asarray(source.held_out(index)[pick_part])[: count - rows])
+        parts.append(np.asarray(held_out(source, index)[pick_part])[: count - rows])
         rows += len(parts[-1])
     return np.concatenate(parts)
 

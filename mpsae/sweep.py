@@ -13,13 +13,14 @@ import numpy as np
 from mpsae import rows, saved
 from mpsae.canonical import short_id
 from mpsae.config import Run, plain
+from mpsae.inference import curves, rebuilt
 from mpsae.metrics.base import Value
 from mpsae.metrics.stability import stability, stability_abs
 from mpsae.oracle import Bound
 from mpsae.progress import Progress
 from mpsae.provenance import provenance
 from mpsae.sae import pick
-from mpsae.score import Scores, at_k, curves, score
+from mpsae.score import Scores, score
 from mpsae.source import Source
 from mpsae.train import Trained, fit, member
 
@@ -199,8 +200,7 @@ def _matrices(job: Job, sae: Any, params: dict, scores: Scores, place: _Place) -
         kept["atoms"] = np.asarray(params["atoms"])[most]
     if wanted.examples:
         x = job.source.held_out(0)[0][: wanted.examples]
-        cuts = [at_k(sae, k) for k in wanted.ks]
-        kept["examples"] = np.stack([x, *(cut.decode(params, cut.encode(params, x)) for cut in cuts)], axis=1)
+        kept["examples"] = np.stack([x, *rebuilt(sae, params, x, wanted.ks)], axis=1)
     if not kept:
         return []
     kept = {name: np.asarray(array, np.float32) for name, array in kept.items()}

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scoring import Identity, Pursuit, Rows, family, orthonormal, sampled
 
+from mpsae.inference import curves
 from mpsae.metrics.curves import auc_k, grid, k90, overshoot
-from mpsae.score import curves, score
+from mpsae.score import score
 
 RNG = np.random.default_rng(0)
 

@@ -28,10 +28,10 @@ OPTIONS = {
 PLAIN = MatchingPursuit(k=4, step_size="plain", bias="none", revive="none", norm="init")
 
 
-def covering_cases(count=48):
+def covering_cases(count=36):
     """Option combinations in which every pair of values of every two options occurs."""
     product = list(itertools.product(*OPTIONS.values()))
-    cases = random.Random(3).sample(product, count)
+    cases = random.Random(0).sample(product, count)
     for one, two in itertools.combinations(range(len(OPTIONS)), 2):
         pairs = {(case[one], case[two]) for case in cases}
         values = list(OPTIONS.values())
@@ -131,14 +131,14 @@ def check_against_oracle(sae, params, x):
     bias = params["bias"] if sae.bias == "pre" else 0.0
     scale = max(1.0, np.abs(code).max())
     with jax.enable_x64(True):
-        path = sae.path(as_jax(params, jnp.float64), jnp.asarray(x))
+        path = jax.jit(sae.path)(as_jax(params, jnp.float64), jnp.asarray(x))
         taken = values != 0
         np.testing.assert_array_equal(np.asarray(path.indices)[taken], indices[taken])
         np.testing.assert_allclose(path.values, values, atol=1e-12 * scale)
         np.testing.assert_allclose(path.residual, residual, atol=1e-12 * scale)
         assert path.values.dtype == path.residual.dtype == jnp.float64
     small, rows = as_jax(params, jnp.float32), jnp.asarray(x, jnp.float32)
-    encoded = sae.encode(small, rows)
+    encoded = jax.jit(sae.encode)(small, rows)
     clear = np.abs(values) > 1e-3  # below that rounding may decide, and decides nothing that matters
     np.testing.assert_array_equal(np.asarray(encoded.indices)[clear], indices[clear])
     np.testing.assert_allclose(encoded.dense(), code, atol=1e-5 * scale)
@@ -226,7 +226,7 @@ def check_gradient(sae, params, x, seen):
         params, x, seen = as_jax(params, jnp.float64), jnp.asarray(x), jnp.asarray(seen, jnp.float64)
         weights = jnp.asarray(rng.normal(size=(len(x), sae.k))), jnp.asarray(rng.normal(size=x.shape))
         path = functools.partial(sae.path, seen=seen)
-        got = gradients(lambda p, x: path(p, x)[1:], params, x, weights)
+        got = jax.jit(lambda p, x: gradients(lambda p, x: path(p, x)[1:], p, x, weights))(params, x)
         wanted = gradients(lambda p, x: unrolled(sae, p, x, seen), params, x, weights)
         for one, two in zip(jax.tree.leaves(got), jax.tree.leaves(wanted), strict=True):
             assert one.dtype == jnp.float64

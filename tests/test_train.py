@@ -10,7 +10,7 @@ import pytest
 
 from mpsae import train
 from mpsae.optim import Optim
-from mpsae.sae import SAE
+from mpsae.sae import SAE, Context
 from mpsae.saes.batch_topk import BatchTopK
 from mpsae.saes.matryoshka import Matryoshka
 from mpsae.saes.mp import MatchingPursuit
@@ -98,6 +98,7 @@ def test_stack_is_close_to_solo(name):
             strict=True,
         ):
             np.testing.assert_allclose(a, b, atol=1e-5 * max(1.0, float(np.abs(b).max())))
+            assert a.dtype in (jnp.float32, jnp.int32) and not a.weak_type
         for key in ("loss", "l0"):
             np.testing.assert_allclose(stacked.log[key], alone.log[key], rtol=1e-5)
     assert float(jnp.abs(together[0].params["atoms"] - together[1].params["atoms"]).max()) > 0.1
@@ -108,14 +109,11 @@ def plain_loop(sae, optim, one, rows):
     params = sae.project(sae.init(one.init, DIM, WIDTH))
     transform = optim.transform()
     opt, state = transform.init(params), sae.init_state(params)
-    losses = []
+    losses, improve = [], jax.jit(lambda params, opt, x, ctx: sae.improve(params, opt, x, ctx, transform))
     for step in range(optim.steps):
-        ctx = train.Context(
-            step=step, steps=optim.steps, key=jax.random.fold_in(one.dropout, step), state=state
-        )
-        params, opt, state, log = sae.improve(
-            params, opt, rows.batch(one.data, step, optim.batch), ctx, transform
-        )
+        key = jax.random.fold_in(one.dropout, step)
+        ctx = Context(step=jnp.int32(step), steps=optim.steps, key=key, state=state)
+        params, opt, state, log = improve(params, opt, rows.batch(one.data, step, optim.batch), ctx)
         losses.append(float(log["loss"]))
     return params, state, losses
 
@@ -139,21 +137,17 @@ def test_equal_members_of_a_stack_are_bit_equal():
     assert (trained[0].params["atoms"] != trained[1].params["atoms"]).any()
 
 
-def test_running_twice_gives_the_same_bytes():
-    members = [member(VARIANTS["batch_topk"], OPTIM, data=s, init=s, dropout=s) for s in range(2)]
-    same_bytes([t[:2] for t in train_all(members)], [t[:2] for t in train_all(members)])
-
-
 def test_chunk_boundaries_do_not_change_bytes(monkeypatch):
-    members = [member(VARIANTS["matryoshka"], OPTIM, data=s, init=s, dropout=s) for s in range(2)]
+    long = OPTIM.replace(steps=30)
+    members = [member(VARIANTS["matryoshka"], long, data=s, init=s, dropout=s) for s in range(2)]
     results, ends = [], []
     for seconds in (1e-9, 1e9):
         monkeypatch.setattr(train, "CHUNK_SECONDS", seconds)
         seen = []
         results.append(train_all(members, report=lambda step, steps, log, seen=seen: seen.append(step)))
         ends.append(seen)
-    assert ends[0] == [10, *range(11, 21)] or len(ends[0]) > len(ends[1])
-    assert ends[0][-1] == ends[1][-1] == OPTIM.steps
+    # The first chunk sets no pace (it holds the compile); after the second one the clock decides.
+    assert ends == [[10, 20, *range(21, 31)], [10, 20, 30]]
     same_bytes([t[:2] for t in results[0]], [t[:2] for t in results[1]])
     assert results[0][0].log == results[1][0].log
 
@@ -168,7 +162,7 @@ def test_report_gets_one_number_per_member_and_rising_steps():
     final = calls[-1][2]
     assert set(final) == {"loss", "l0"}
     for i in range(2):
-        assert (float(final["loss"][i]), float(final["l0"][i])) == tuple(trained[i].log[n] for n in final)
+        assert {name: float(value[i]) for name, value in final.items()} == trained[i].log
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 11])
@@ -278,8 +272,15 @@ def test_dropout_seed_matters_only_for_a_variant_that_uses_it():
     ids=["k", "steps", "variant"],
 )
 def test_different_static_fields_are_refused(other):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"metadata|type"):
         train_all([member(TopK(k=2), OPTIM, data=0, init=0, dropout=0), other])
+
+
+@pytest.mark.xfail(strict=True, reason="fit reads sources[0] only where sources are not stackable")
+def test_different_shared_sources_are_refused():
+    members = [member(VARIANTS["topk"], OPTIM, data=0, init=0, dropout=0)] * 2
+    with pytest.raises(ValueError, match="source"):
+        fit(members, [SharedRows(scale=jnp.float32(scale)) for scale in (1, 100)], width=WIDTH)
 
 
 def test_a_shared_source_trains_every_member_like_a_stack_of_copies():
@@ -307,15 +308,6 @@ def test_other_numbers_do_not_recompile():
     trained(9, 1e-3, 0.0, 0.5)
     assert train._programs.cache_info().currsize == 1
     assert [program._cache_size() for program in programs] == [1, 1]
-
-
-def test_types_stay_float32_in_params_and_state():
-    for name, sae in VARIANTS.items():
-        one = member(sae, OPTIM.replace(steps=2), data=0, init=0, dropout=0)
-        (trained,) = train_all([one])
-        for leaf in jax.tree.leaves((trained.params, trained.state)):
-            assert leaf.dtype in (jnp.float32, jnp.int32), name
-            assert not leaf.weak_type, name
 
 
 def test_member_is_a_pytree_of_numbers_and_keys():

@@ -178,7 +178,7 @@ def _after(case: Case, params, count: int) -> Code:
     try:
         fewer = case.sae.replace(k=count)
         fewer.validate(DIM, WIDTH)
-        return fewer.encode(params, case.x)
+        return case.encode(fewer, params, case.x)
     except (TypeError, ValueError):
         indices, values = case.sae.steps(params, case.x)
         return Code(values=values[:, :count], indices=indices[:, :count], width=WIDTH)

@@ -58,26 +58,17 @@ def code(case: Case) -> None:
             len(shape) == 2 and shape[0] == BATCH,
             f"encode: values have shape {shape}, must be [batch, ...] with batch = {BATCH}",
         )
-        rebuilt = case.sae.decode(params, found)
-        demand(
-            rebuilt.shape == case.x.shape and rebuilt.dtype == case.x.dtype,
-            f"decode returns {rebuilt.dtype} {rebuilt.shape}, must be {case.x.dtype} {case.x.shape}",
-        )
         if found.indices is None:
             demand(
                 shape[1] == WIDTH,
                 f"encode: dense values have shape {shape}, must be [batch, width] = {(BATCH, WIDTH)}",
             )
-            continue
+        else:
+            _indices(found)
+        rebuilt = case.sae.decode(params, found)
         demand(
-            found.indices.shape == shape and jnp.issubdtype(found.indices.dtype, jnp.integer),
-            f"encode: indices must be integers of the shape of values {shape}, not"
-            f" {found.indices.dtype} {found.indices.shape}",
-        )
-        low, high = int(found.indices.min()), int(found.indices.max())
-        demand(
-            low >= 0 and high < WIDTH,
-            f"encode: indices run from {low} to {high}, must be in 0 to {WIDTH - 1}; pad with value 0",
+            rebuilt.shape == case.x.shape and rebuilt.dtype == case.x.dtype,
+            f"decode returns {rebuilt.dtype} {rebuilt.shape}, must be {case.x.dtype} {case.x.shape}",
         )
 
 
@@ -110,3 +101,17 @@ def promotion(case: Case) -> None:
 
     with jax.numpy_dtype_promotion("strict"):
         jax.eval_shape(everything, case.fresh, case.x)
+
+
+def _indices(found: Code) -> None:
+    shape = found.values.shape
+    demand(
+        found.indices.shape == shape and jnp.issubdtype(found.indices.dtype, jnp.integer),
+        f"encode: indices must be integers of the shape of values {shape}, not"
+        f" {found.indices.dtype} {found.indices.shape}",
+    )
+    low, high = int(found.indices.min()), int(found.indices.max())
+    demand(
+        low >= 0 and high < WIDTH,
+        f"encode: indices run from {low} to {high}, must be in 0 to {WIDTH - 1}; pad with value 0",
+    )

@@ -26,6 +26,10 @@ class BatchTopK(TopK, name="batch_topk"):
     k_start_steps: float = leaf(default=0.0, low=0.0)
     rate: float = leaf(default=0.01, low=0.0, high=1.0)
 
+    @property
+    def nested(self):
+        return False
+
     def init_state(self, params):
         return super().init_state(params) | {"threshold": jnp.float32(0)}
 

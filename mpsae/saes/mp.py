@@ -39,6 +39,10 @@ class MatchingPursuit(SAE, name="mp"):
     dropout_steps: float = leaf(default=0.0, low=0.0)
     revive_weight: float = leaf(default=1e-2, low=0.0)
 
+    @property
+    def nested(self):
+        return self.slices == 1  # a step never depends on later ones
+
     def init(self, key, dim, width):
         params = super().init(key, dim, width)
         if self.bias == "none":

@@ -21,6 +21,10 @@ class TopK(OneShot, name="topk"):
     auxk: float = leaf(default=1 / 32, low=0.0)
     dead_window: float = leaf(default=1000.0, low=1.0)
 
+    @property
+    def nested(self):
+        return True  # top_k orders by size
+
     def init_state(self, params):
         return {"silent": jnp.zeros(len(params["atoms"]), jnp.int32)}
 
