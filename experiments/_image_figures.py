@@ -50,7 +50,10 @@ def curves_figure(rows, name, k):
     figure, axes = plt.subplots(1, 2, figsize=(10, 4.4), sharey=True)
     for place, (metric, title) in zip(axes, panels, strict=True):
         plots.curve(
-            place, (row for row in rows if row["metric"] == metric), x=lambda row: row["at"]["k"], labels=labels
+            place,
+            (row for row in rows if row["metric"] == metric),
+            x=lambda row: row["at"]["k"],
+            labels=labels,
         )
         plots.log_axis(place)
         place.set_xscale("log", base=2)
@@ -82,7 +85,10 @@ def coherence_figure(results, rows, name):
         (axes[2], "babel_coactive", "Babel function, atoms active together"),
     ):
         plots.curve(
-            place, (row for row in rows if row["metric"] == metric), x=lambda row: row["at"]["r"], labels=labels
+            place,
+            (row for row in rows if row["metric"] == metric),
+            x=lambda row: row["at"]["r"],
+            labels=labels,
         )
         place.set_xscale("log")
         plots.log_axis(place)
@@ -107,10 +113,14 @@ def summary_figure(rows, name):
             span = plots.interval(found)
             colour = plots.look(label, labels)["color"]
             if span.n:
-                place.plot([span.low, span.high], [i, i], color=colour, lw=4, alpha=0.35, solid_capstyle="butt")
+                place.plot(
+                    [span.low, span.high], [i, i], color=colour, lw=4, alpha=0.35, solid_capstyle="butt"
+                )
                 place.plot(span.value, i, "o", color=colour)
         place.set(title=title, yticks=range(len(labels)), yticklabels=labels[::-1])
-    plots.caption(figure, f"{name}: median of {plots.seeds(rows)} seeds (dot) and 95 % bootstrap interval (bar)")
+    plots.caption(
+        figure, f"{name}: median of {plots.seeds(rows)} seeds (dot) and 95 % bootstrap interval (bar)"
+    )
     return figure
 
 
@@ -122,7 +132,9 @@ def progressive_figure(results, rows, name, ks):
     for i, label in enumerate(labels):
         for j, steps in enumerate(stored(results, rows, label, "examples")[0][:3]):
             images = np.stack([steps[0], *(steps[1 + ks.index(k)] for k in shown)])
-            axes[i, j].imshow(tile(images, len(images)), cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
+            axes[i, j].imshow(
+                tile(images, len(images)), cmap="gray_r", vmin=0, vmax=1, interpolation="nearest"
+            )
             axes[i, j].axis("off")
         axes[i, 0].set_title(label, loc="left", pad=2)
     plots.caption(

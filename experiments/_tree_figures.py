@@ -96,7 +96,9 @@ def truth_figure():
     _, codes = tree20(world_key(0)).sample(jax.random.key(0), 100)
     plots.heat(axes[4], np.asarray(codes), limit=2.5, title="true codes: 100 samples x 20 features")
     figure.colorbar(image, ax=axes[3], shrink=0.7, label="cosine")
-    plots.caption(figure, "Fig 11. The truth: siblings correlate, a child is orthogonal to its parent at every setting.")
+    plots.caption(
+        figure, "Fig 11. The truth: siblings correlate, a child is orthogonal to its parent at every setting."
+    )
     return figure
 
 

@@ -58,7 +58,10 @@ def at(label, c):
 def figures(results):
     """Fig 4 (A; B and C with recovery beside reconstruction), 11, 12-15 and 16."""
     shown = [c for c in SHOWN[results.scale] if c > 0 or results.scale != "full"]
-    drawn = {"fig4a_dictionaries": dictionaries(results, min(shown)), "fig4bc_recovery": sweep_curves(results)}
+    drawn = {
+        "fig4a_dictionaries": dictionaries(results, min(shown)),
+        "fig4bc_recovery": sweep_curves(results),
+    }
     drawn["fig11_truth"] = truth_figure()
     for number, c in zip(range(12, 16), (0.0, 0.3, 0.6, 0.9), strict=True):
         if c in GRID[results.scale]:
@@ -67,7 +70,9 @@ def figures(results):
                 f"Four runs at sibling correlation {c}",
             )  # fmt: skip
     drawn["fig16_runs_toy"] = runs_side_by_side(
-        results, lambda row: row["source"]["name"] == "toy_matryoshka", "Four runs on the original Matryoshka toy"
+        results,
+        lambda row: row["source"]["name"] == "toy_matryoshka",
+        "Four runs on the original Matryoshka toy",
     )
     return drawn
 

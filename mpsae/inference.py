@@ -90,7 +90,9 @@ def _block(sae, params, x, center, *, ks, cut, functions):
 
 def _stream(sae, params, source, ks, cut):
     """({metric: {k: value}}, rows) over all held-out blocks."""
-    needed = sorted(set().union(*(closure(METRICS[name].arguments) for name in METRICS_SHOWN)) & set(STATISTICS))
+    needed = sorted(
+        set().union(*(closure(METRICS[name].arguments) for name in METRICS_SHOWN)) & set(STATISTICS)
+    )
     functions = tuple(STATISTICS[name].function for name in needed)
     sums: list[dict[str, np.ndarray]] = [{} for _ in ks]
     rows, center = 0, None

@@ -16,10 +16,16 @@ class Norm(NamedTuple):
     project_grad: Callable[[Atoms, Atoms], Atoms]
 
 
+def sizes(atoms: Atoms) -> Float[Array, " width"]:
+    """‖d_i‖ of each row; its gradient is 0, not undefined, at a row of zeros."""
+    square = jnp.square(atoms).sum(-1)
+    return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1.0)), 0.0)
+
+
 def lengths(atoms: Atoms) -> Float[Array, "width 1"]:
-    """‖d_i‖ of each row, with 1 in place of 0 so that a dead row and its gradient stay finite."""
-    square = jnp.square(atoms).sum(-1, keepdims=True)
-    return jnp.sqrt(jnp.where(square > 0, square, 1.0))
+    """‖d_i‖ of each row as a divisor: 1 in place of 0, so that a dead row stays finite."""
+    size = sizes(atoms)[:, None]
+    return jnp.where(size > 0, size, 1.0)
 
 
 def sphere(atoms: Atoms) -> Atoms:

@@ -89,7 +89,9 @@ def curve(
             )
         gaps = [place for place, span in zip(xs, spans, strict=True) if span.missing]
         for place in gaps:
-            axes.annotate("×", (place, 0.01), xycoords=("data", "axes fraction"), color="#B00020", ha="center")
+            axes.annotate(
+                "×", (place, 0.01), xycoords=("data", "axes fraction"), color="#B00020", ha="center"
+            )
 
 
 def heat(axes: Axes, matrix: np.ndarray, *, limit: float = 1.0, title: str = "") -> Any:

@@ -514,10 +514,16 @@ def test_revival_is_the_mean_product_of_silent_atoms_with_the_residual():
     ctx = Context(step=0, steps=1, key=jax.random.key(0), state={})
     got = sae.loss(as_jax(params, jnp.float32), jnp.float32(x), ctx)[0]
     np.testing.assert_allclose(got, (residual**2).sum(1).mean() - bonus, rtol=1e-5)
-    few = {name: value[:12] if name == "atoms" else value for name, value in params.items()}
-    residual = oracle(sae, few, x)[2]  # at most 10 silent: no bonus
-    got = sae.loss(as_jax(few, jnp.float32), jnp.float32(x), ctx)[0]
-    np.testing.assert_allclose(got, (residual**2).sum(1).mean(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("width, bonus", [(11, 0.0), (12, 0.5 / 11)])
+def test_revival_needs_more_than_ten_silent_atoms(width, bonus):
+    """One step codes 2e₀ and leaves e₁, whose mean product with the silent unit vectors is 1/11."""
+    sae = MatchingPursuit(k=1, bias="none", revive_weight=0.5)
+    ctx = Context(step=0, steps=1, key=jax.random.key(0), state={})
+    x = jnp.zeros((3, width)).at[:, 0].set(2.0).at[:, 1].set(1.0)
+    loss = sae.loss({"atoms": jnp.eye(width)}, x, ctx)[0]
+    np.testing.assert_allclose(loss, 1.0 - bonus, rtol=1e-6)
 
 
 @pytest.mark.parametrize("slices, width", [(2, 12), (4, 14)])

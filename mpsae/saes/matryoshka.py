@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from mpsae import norms
 from mpsae.sae import static
 from mpsae.saes.relu import ReLU
 
@@ -32,15 +33,15 @@ class Matryoshka(ReLU, name="matryoshka"):
         width = code.width
         cuts = self._cuts(ctx.key, width)
         inside = (jnp.arange(width) < cuts[:, None]).astype(x.dtype)
-        sizes = jnp.linalg.norm(params["atoms"], axis=1)
+        size = norms.sizes(params["atoms"])
         guesses = jnp.einsum("bp,np,pd->nbd", code.values, inside, params["atoms"]) + params["bias"]
         error = jnp.square(x - guesses).sum(-1).mean()
-        spent = (code.values * sizes).mean(0) @ inside.T
+        spent = (code.values * size).mean(0) @ inside.T
         return error + self._strength(code, ctx)[1] * spent.mean(), code
 
     def update(self, params, x, code, ctx):
-        sizes = jnp.linalg.norm(params["atoms"], axis=1)
-        use = 0.95 * ctx.state["use"] + 0.05 * jnp.square(code.values * sizes).mean(0)
+        size = norms.sizes(params["atoms"])
+        use = 0.95 * ctx.state["use"] + 0.05 * jnp.square(code.values * size).mean(0)
         return super().update(params, x, code, ctx) | {"use": use}
 
     def improve(self, params, opt, x, ctx, tx):

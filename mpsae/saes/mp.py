@@ -57,6 +57,7 @@ class MatchingPursuit(SAE, name="mp"):
         """The pursuit of x: indices, values, residual; `seen [width]` is 0 for a hidden atom."""
         rule = Rule(self.k, self.select, self.on_repeat, self.tol_kind, self.slices, self.grad_residual)
         atoms, seen = params["atoms"], jnp.broadcast_to(seen, len(params["atoms"]))[:, None]
+        x = x.astype(jnp.result_type(x, atoms))  # a narrow row would tie products that differ
         analysis = params.get("analysis", atoms) * seen
         selector = analysis
         if self.analysis == "tied" and self.step_size == "projection":

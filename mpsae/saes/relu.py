@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from mpsae import control
+from mpsae import control, norms
 from mpsae.code import Code
 from mpsae.control import CONTROLLERS
 from mpsae.oneshot import OneShot
@@ -36,9 +36,9 @@ class ReLU(OneShot, name="relu"):
     def loss(self, params, x, ctx):
         x = x * self._scale(self._norm(x, ctx), x.shape[-1])
         code = self.encode(params, x)
-        sizes = jnp.linalg.norm(params["atoms"], axis=1)
+        size = norms.sizes(params["atoms"])
         error = jnp.square(x - self.decode(params, code)).sum(-1).mean()
-        return error + self._strength(code, ctx)[1] * (code.values @ sizes).mean(), code
+        return error + self._strength(code, ctx)[1] * (code.values @ size).mean(), code
 
     def update(self, params, x, code, ctx):
         return {"control": self._strength(code, ctx)[0], "norm": self._norm(x, ctx)}
@@ -68,7 +68,8 @@ class ReLU(OneShot, name="relu"):
         return 0.99 * ctx.state["norm"] + 0.01 * jnp.linalg.norm(x, axis=-1).mean()
 
     def _scale(self, norm, dim):
-        return {"none": 1.0, "running": jnp.sqrt(dim) / norm}[self.input_scale]
+        # Norm 0 is "no row seen yet": only a member that never took a step is frozen with it.
+        return {"none": 1.0, "running": jnp.sqrt(dim) / jnp.where(norm > 0, norm, 1.0)}[self.input_scale]
 
     def _strength(self, code, ctx):
         l0 = code.l0().mean().astype(jnp.float32)

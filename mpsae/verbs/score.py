@@ -6,7 +6,17 @@ from typing import Any
 
 from mpsae.verbs.arguments import Arguments
 
-HEADLINE = ("ev", "fvu", "l0", "dead_frac", "mcc_signed", "f1_hungarian", "flat_mse", "hier_mse", "absorb_cos")
+HEADLINE = (
+    "ev",
+    "fvu",
+    "l0",
+    "dead_frac",
+    "mcc_signed",
+    "f1_hungarian",
+    "flat_mse",
+    "hier_mse",
+    "absorb_cos",
+)
 
 
 def main(argv: list[str]) -> int:

@@ -32,7 +32,9 @@ def main(argv: list[str]) -> int:
         load(path)
     configs = [path for path in files if path.endswith(".json")]
     if configs and words:
-        raise ValueError(f"{configs[0]} is a whole run: give either a config or options, not both ({words[0]})")
+        raise ValueError(
+            f"{configs[0]} is a whole run: give either a config or options, not both ({words[0]})"
+        )
     out = Path("results")
     if configs:
         runs = [_read(Run, Path(path)) for path in configs]
@@ -111,7 +113,9 @@ def _parse(words: list[str]) -> Any:
     said, shown = io.StringIO(), io.StringIO()
     try:
         with contextlib.redirect_stderr(said), contextlib.redirect_stdout(shown):
-            return tyro.cli(options, args=words, prog="mpsae train", config=(tyro.conf.CascadeSubcommandArgs,))
+            return tyro.cli(
+                options, args=words, prog="mpsae train", config=(tyro.conf.CascadeSubcommandArgs,)
+            )
     except SystemExit as stop:
         if not stop.code:
             print(shown.getvalue(), end="")
