@@ -3,6 +3,7 @@
 import difflib
 import importlib
 import sys
+import traceback
 
 VERBS = {
     "list": "variants, sources, metrics and experiments, a line each",
@@ -21,13 +22,17 @@ def usage() -> str:
     lines = "\n".join(f"  {verb.ljust(width)}  {text}" for verb, text in VERBS.items())
     return (
         "usage: mpsae VERB ...\n\nWhich sparse autoencoder recovers which structure?\n\n"
-        f"{lines}\n\nmpsae VERB --help says more."
+        f"{lines}\n\nmpsae VERB --help says more; mpsae --debug VERB ... shows where an error comes from."
     )
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one verb. Bad input ends in one line and exit code 2, Ctrl-C in 130."""
+    """Run one verb. An error ends in one line and exit code 2, Ctrl-C in 130.
+
+    With --debug before the verb an error ends in its traceback.
+    """
     words = sys.argv[1:] if argv is None else argv
+    debug, words = words[:1] == ["--debug"], words[words[:1] == ["--debug"] :]
     if not words or words[0] in ("-h", "--help"):
         print(usage())
         return 0
@@ -38,16 +43,29 @@ def main(argv: list[str] | None = None) -> int:
         return _complain("mpsae", f"unknown verb {verb!r}: known are {', '.join(VERBS)}{hint}")
     try:
         return importlib.import_module(f"mpsae.verbs.{verb}").main(rest)
-    except (ValueError, OSError) as error:
-        return _complain(f"mpsae {verb}", " ".join(str(error).split()))
+    except Exception as error:
+        if debug:
+            raise
+        return _complain(f"mpsae {verb}", _sentence(error))
     except KeyboardInterrupt:
-        print(f"\nmpsae {verb}: stopped; finished work is kept, the same command goes on", file=sys.stderr)
+        end_of_progress = "\n" if sys.stderr.isatty() else ""
+        text = f"mpsae {verb}: stopped; finished work is kept, the same command goes on"
+        print(f"{end_of_progress}{text}", file=sys.stderr)
         return 130
 
 
 def _complain(who: str, text: str) -> int:
-    print(f"{who}: {text}", file=sys.stderr)
+    print(f"{who}: {' '.join(text.split())}", file=sys.stderr)
     return 2
+
+
+def _sentence(error: Exception) -> str:
+    """What a ValueError or OSError says, else also its type and the last line of ours or the user's."""
+    if isinstance(error, (ValueError, OSError)):
+        return str(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    place = [frame for frame in frames if "site-packages" not in frame.filename][-1]
+    return f"{place.filename}, line {place.lineno}: {type(error).__name__}, {error} (--debug shows more)"
 
 
 if __name__ == "__main__":

@@ -2,9 +2,11 @@
 
 import dataclasses
 import json
+import typing
 from typing import Any
 
 from mpsae.canonical import short_id
+from mpsae.metrics.base import known_metrics
 from mpsae.optim import Optim
 from mpsae.provenance import NUMERICS
 from mpsae.sae import SAE, find, pick
@@ -32,7 +34,8 @@ class Seed:
 class Evaluation:
     """What is measured beyond the metrics every run gets.
 
-    `ks`: inference-time sparsities of the curves. `matrices`: names of the matrices to keep.
+    `ks`: inference-time sparsities of the curves. `matrices`: names of the matrices to keep
+    where a run has them (one without truth has no `cross_gram`).
     `atoms`: how many of the atoms with the most energy to keep. `examples`: of how many
     held-out rows to keep the row itself and its reconstruction at each of `ks`.
     """
@@ -41,6 +44,20 @@ class Evaluation:
     matrices: tuple[str, ...] = ()
     atoms: int = 0
     examples: int = 0
+
+    def validate(self, width: int) -> None:
+        """Refuse what an SAE of this width cannot be asked for, by ValueError."""
+        for k in self.ks:
+            if type(k) is not int or not 1 <= k <= width:
+                raise ValueError(f"evaluation.ks has {k!r}: must be integers from 1 to the width, {width}")
+        for name in self.matrices:
+            pick(known_metrics(), name, "matrix in evaluation.matrices:")
+        for name in ("atoms", "examples"):
+            value = getattr(self, name)
+            if type(value) is not int or value < 0:
+                raise ValueError(f"evaluation.{name} = {value!r}: must be an integer of at least 0")
+        if self.examples and not self.ks:
+            raise ValueError(f"evaluation.examples = {self.examples}: needs evaluation.ks, the k to rebuild at")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,9 +79,9 @@ class Run:
         for name, value in dataclasses.asdict(self.seed).items():
             if type(value) is not int or not 0 <= value < 2**32:
                 raise ValueError(f"seed.{name} = {value!r}: must be an integer from 0 to 2**32 - 1")
-        for k in self.evaluation.ks:
-            if not 1 <= k <= self.width:
-                raise ValueError(f"evaluation.ks has {k}: must be from 1 to the width, {self.width}")
+        if type(self.width) is not int or not 1 <= self.width < 2**31:
+            raise ValueError(f"width = {self.width!r}: must be an integer from 1 to 2**31 - 1")
+        self.evaluation.validate(self.width)
 
     def identity(self, fingerprint: str) -> dict[str, Any]:
         """What decides the numbers: the data by its fingerprint, not its path; not the label."""
@@ -108,7 +125,7 @@ class Run:
         """
         try:
             content = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"not JSON: {error}") from None
         if not isinstance(content, dict):
             raise ValueError(f"a config must be a JSON object, not {type(content).__name__}")
@@ -128,10 +145,13 @@ class Run:
 
 def plain(config: Any) -> dict[str, Any]:
     """The fields of a config as JSON values, each number cast to its field's type."""
-    return {
-        field.name: _plain_value(field.type, getattr(config, field.name))
-        for field in dataclasses.fields(config)
-    }
+    return {name: _plain_value(kind, getattr(config, name)) for name, kind in _kinds(type(config)).items()}
+
+
+def _kinds(config: type) -> dict[str, Any]:
+    """The type of every field; a module may have its annotations as text."""
+    hints = typing.get_type_hints(config)
+    return {field.name: hints[field.name] for field in dataclasses.fields(config)}
 
 
 def _plain_value(kind: Any, value: Any) -> Any:
@@ -151,13 +171,15 @@ def _named(where: str, content: Any, lookup: Any) -> Any:
 def _filled(where: str, kind: type, content: Any) -> Any:
     if not isinstance(content, dict):
         raise ValueError(f"{where} = {content!r}: must be an object")
-    fields = {field.name: field for field in dataclasses.fields(kind)}
-    given = {}
-    for key, value in content.items():
-        field = pick(fields, key, f"key of {where}")
-        given[key] = _cast(f"{where}.{key}", field.type, value)
+    kinds = _kinds(kind)
+    given = {
+        key: _cast(f"{where}.{key}", pick(kinds, key, f"key of {where}"), value)
+        for key, value in content.items()
+    }
     missing = [
-        name for name, field in fields.items() if name not in given and field.default is dataclasses.MISSING
+        field.name
+        for field in dataclasses.fields(kind)
+        if field.name not in given and field.default is dataclasses.MISSING
     ]
     if missing:
         raise ValueError(f"{where} lacks {', '.join(missing)}")
@@ -165,12 +187,26 @@ def _filled(where: str, kind: type, content: Any) -> Any:
 
 
 def _cast(where: str, kind: Any, value: Any) -> Any:
-    if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+    """The JSON value as the type of its field: lists are tuples, whole numbers may be floats."""
+    shape, items = typing.get_origin(kind) or kind, typing.get_args(kind)
+    if shape is tuple and isinstance(value, list):
+        inner = items[0] if items else Any
+        return tuple(_cast(f"{where}[{i}]", inner, item) for i, item in enumerate(value))
+    if shape is float and type(value) is int and abs(value) < 2**1000:
         return float(value)
-    if isinstance(value, list):
-        return tuple(value)
-    if kind in (int, str) and type(value) is not kind:
-        raise ValueError(f"{where} = {value!r}: must be of type {kind.__name__}")
-    if kind is float:
-        raise ValueError(f"{where} = {value!r}: must be a number")
-    return value
+    if shape in (int, float, str, bool, tuple) and type(value) is not shape:
+        raise ValueError(f"{where} = {value!r}: must be {SPELLED[shape]}")
+    return _tuples(value)
+
+
+SPELLED = {
+    int: "an integer",
+    float: "a number within the range of a float",
+    str: "text",
+    bool: "true or false",
+    tuple: "a list",
+}
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value

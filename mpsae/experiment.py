@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.util
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,7 +70,10 @@ def known() -> dict[str, Path]:
 
 
 def find(name: str) -> Experiment:
-    """The experiment of this name, or of this .py file. Raises ValueError with the nearest name."""
+    """The experiment of this name, or of this .py file.
+
+    Raises ValueError with the nearest name, and for a file that cannot be loaded, naming its line.
+    """
     from mpsae.sae import pick
 
     path = Path(name) if name.endswith(".py") else pick(known(), name, "experiment")
@@ -81,11 +85,22 @@ def find(name: str) -> Experiment:
     sys.modules[module_name] = module
     if str(path.parent.resolve()) not in sys.path:  # as for a script: files beside it can be imported
         sys.path.insert(0, str(path.parent.resolve()))
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[module_name]
+        raise ValueError(_sentence(path, error)) from error
     experiment = getattr(module, "EXPERIMENT", None)
     if not isinstance(experiment, Experiment):
         raise ValueError(f"{path} defines no EXPERIMENT of type mpsae.experiment.Experiment")
     return experiment
+
+
+def _sentence(path: Path, error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == str(path)]
+    where = f"{path}, line {lines[-1]}" if lines else f"{path}"
+    return f"{where}: cannot be loaded, {type(error).__name__}: {error}"
 
 
 def results(name: str, scale: str | None, root: Path) -> Results:

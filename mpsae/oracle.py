@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mpsae.code import Code
+from mpsae.sae import pick
 
 Params = dict[str, Array]
 
@@ -83,7 +84,7 @@ class Bound:
 
     def build(self, world: Any, key: Array) -> tuple[Any, Params]:
         """(encoder, params) for one world; `key` draws the random dictionary, as wide as the true one."""
-        params = DICTIONARIES[self.dictionary](world, key)
+        params = pick(DICTIONARIES, self.dictionary, "dictionary")(world, key)
         return TrueCodes() if self.encoder is None else self.encoder, params
 
 

@@ -77,6 +77,10 @@ def curve(
         for row in (row for row in rows if row["label"] == label):
             points.setdefault(x(row), []).append(row["value"])
         xs, spans = sorted(points), [interval(points[place]) for place in sorted(points)]
+        for place in (place for place, span in zip(xs, spans, strict=True) if span.missing):
+            axes.annotate(
+                "×", (place, 0.01), xycoords=("data", "axes fraction"), color="#B00020", ha="center"
+            )
         kept = [(place, span) for place, span in zip(xs, spans, strict=True) if span.n]
         if not kept:
             continue
@@ -86,11 +90,6 @@ def curve(
         if label not in BOUND_DASHES:
             axes.fill_between(
                 table[0], table[2], table[3], color=look(label, labels)["color"], alpha=0.16, lw=0
-            )
-        gaps = [place for place, span in zip(xs, spans, strict=True) if span.missing]
-        for place in gaps:
-            axes.annotate(
-                "×", (place, 0.01), xycoords=("data", "axes fraction"), color="#B00020", ha="center"
             )
 
 

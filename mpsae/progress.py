@@ -1,5 +1,6 @@
 """One line that says how far long work is: rewritten on a terminal, plain lines elsewhere."""
 
+import shutil
 import sys
 import time
 from typing import TextIO
@@ -13,13 +14,14 @@ class Progress:
     def __init__(self, stream: TextIO | None = None):
         self.stream = stream or sys.stderr
         self.live = self.stream.isatty()
-        self.last = 0.0
+        self.last = -QUIET_SECONDS
         self.drawn = 0
 
     def show(self, text: str) -> None:
         """The state of the work right now."""
         now = time.monotonic()
         if self.live:
+            text = text[: shutil.get_terminal_size().columns - 1]  # a wrapped line cannot be rewritten
             self.stream.write("\r" + text.ljust(self.drawn))
             self.drawn = len(text)
         elif now - self.last >= QUIET_SECONDS:

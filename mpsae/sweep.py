@@ -19,7 +19,6 @@ from mpsae.metrics.stability import stability, stability_abs
 from mpsae.oracle import Bound
 from mpsae.progress import Progress
 from mpsae.provenance import provenance
-from mpsae.sae import pick
 from mpsae.score import Scores, score
 from mpsae.source import Source
 from mpsae.train import Trained, fit, member
@@ -54,7 +53,8 @@ def sweep(
     made, before anything is trained.
     """
     jobs = _jobs(runs)
-    finished = rows.load(folder).finished if folder.is_dir() else set()
+    folder.mkdir(parents=True, exist_ok=True)  # a place that cannot be written to is refused before the work
+    finished = rows.load(folder).finished
     place = _Place(experiment, scale, folder, command)
     for name, source, fingerprint, seed in _worlds(jobs):
         for bound in bounds:
@@ -194,7 +194,8 @@ def _lines(values: list[tuple[str, Value]], n: int) -> list[dict[str, Any]]:
 
 def _matrices(job: Job, sae: Any, params: dict, scores: Scores, place: _Place) -> list[dict[str, Any]]:
     wanted = job.run.evaluation
-    kept = {name: pick(scores.matrices, name, "matrix").array for name in wanted.matrices}
+    # One that is undefined here has a row that says so already.
+    kept = {name: scores.matrices[name].array for name in wanted.matrices if name in scores.matrices}
     if wanted.atoms:
         most = np.argsort(-scores.matrices["energy"].array, kind="stable")[: wanted.atoms]
         kept["atoms"] = np.asarray(params["atoms"])[most]

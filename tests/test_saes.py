@@ -178,7 +178,6 @@ def test_zero_rows_give_finite_gradients(kind):
     assert all(np.isfinite(grad).all() for grad in grads.values())
 
 
-@pytest.mark.xfail(strict=True, reason="jnp.linalg.norm has gradient NaN at a zero atom")
 @pytest.mark.parametrize("kind", [ReLU, Matryoshka])
 def test_a_zero_atom_gives_finite_gradients(kind):
     sae = kind(l1=0.1)

@@ -22,6 +22,7 @@ HEADLINE = (
 def main(argv: list[str]) -> int:
     """Print the headline scores, or with --all every metric."""
     parser = Arguments(prog="mpsae score", description="Score a saved SAE.")
+    parser.add_argument("plugins", nargs="*", metavar="PLUGIN.py", help="files that define variants of your own")
     parser.add_argument("folder", type=Path, help="a folder with sae.json, as `mpsae train` prints it")
     parser.add_argument("--data", type=Path, help="score on the rows of this .npy/.npz/.safetensors instead")
     parser.add_argument("--held-out", type=int, default=1000, help="with --data: how many of its rows")
@@ -32,8 +33,11 @@ def main(argv: list[str]) -> int:
 
     mesh.start()
     from mpsae import saved
+    from mpsae.plugin import load
     from mpsae.score import score
 
+    for path in chosen.plugins:
+        load(path)
     sae, params, record = saved.load(chosen.folder)
     source = _source(record, chosen)
     dim = params["atoms"].shape[1]

@@ -17,8 +17,7 @@ PLUGIN.py defines an SAE of your own; CONFIG.json is a whole run (as `--save-con
 
 def main(argv: list[str]) -> int:
     """Train, score, save; print the folder and the headline scores."""
-    files = [word for word in argv if word.endswith((".py", ".json")) and not word.startswith("-")]
-    words = [word for word in argv if word not in files]
+    files, words = _files(argv)
     for path in files:
         if not Path(path).is_file():
             raise ValueError(f"no file {path}")
@@ -47,6 +46,16 @@ def main(argv: list[str]) -> int:
             write_text(chosen.save_config, run.to_json() + "\n")
         runs = [run]
     return _train(runs, out, f"mpsae train {shlex.join(argv)}")
+
+
+def _files(argv: list[str]) -> tuple[list[str], list[str]]:
+    """(files, other words); the word after an option is that option's value, whatever its ending."""
+    taken = [
+        word.endswith((".py", ".json")) and not before.startswith("--")
+        for before, word in zip(["", *argv], argv, strict=False)
+    ]
+    split = [[word for word, file in zip(argv, taken, strict=True) if file is want] for want in (True, False)]
+    return split[0], split[1]
 
 
 def _train(runs: list[Any], out: Path, command: str) -> int:
@@ -83,8 +92,15 @@ def _run(chosen: Any) -> Any:
         width=chosen.width,
         optim=chosen.optim,
         seed=Seed.all(chosen.seed),
-        evaluation=Evaluation(ks=chosen.ks),
+        evaluation=Evaluation(ks=_numbers(chosen.ks)),
     )
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(word) for word in text.split(",") if word)
+    except ValueError:
+        raise ValueError(f"--ks {text}: must be whole numbers with commas between them, as 1,2,4") from None
 
 
 def _parse(words: list[str]) -> Any:
@@ -92,19 +108,21 @@ def _parse(words: list[str]) -> Any:
     import tyro
 
     from mpsae.optim import Optim
-    from mpsae.sae import known, presets
+    from mpsae.sae import known, pick, presets
     from mpsae.source import known_sources
 
-    saes = {name: cls() for name, cls in known().items()} | presets()
+    tables = {"sae": known() | presets(), "source": known_sources()}
+    for kind, _, name in (word.partition(":") for word in words):
+        if kind in tables and name:
+            pick({entry.replace("_", "-"): None for entry in tables[kind]}, name.replace("_", "-"), kind)
     options = dataclasses.make_dataclass(
         "Options",
         [
-            ("sae", _choice(saes)),
-            ("source", _choice(known_sources())),
+            *((kind, _choice(table)) for kind, table in tables.items()),
             ("width", int, 512),
             ("seed", int, 0),
             ("optim", Optim, Optim()),
-            ("ks", tuple[int, ...], ()),
+            ("ks", Annotated[str, tyro.conf.arg(help="sparsities to try at inference, as 1,2,4")], ""),
             ("out", Path, Path("results")),
             ("save_config", Path | None, None),
         ],
@@ -137,6 +155,6 @@ def _choice(entries: dict[str, Any]) -> Any:
 
 def _one_line(boxed: str) -> str:
     """The message of a box-drawn error panel on one line, without its frame and its usage hint."""
-    text = re.sub(r"[╭╮╰╯│─]+", " ", boxed)
-    text = re.sub(r"For full helptext,? (run|see) .*", "", text, flags=re.DOTALL)
+    text = re.sub(r"[╭╮╰╯│─]+|-{5,}", " ", boxed)
+    text = re.sub(r"For full helptext,? (run|see).*", "", text, flags=re.DOTALL)
     return " ".join(text.split()) + " (see mpsae train --help)"
