@@ -36,15 +36,15 @@ def runs(scale):
     held_out = 100_000 if scale == "full" else 10_000
     cells = [
         (label, Tree20(mean=1.0, std=0.25, child_mean=mean, child_std=std, held_out=held_out), seed)
-        for label in PAPER for mean, std in CELLS[scale] for seed in range(SEEDS[scale][0])
+        for seed in range(SEEDS[scale][0]) for label in PAPER for mean, std in CELLS[scale]
     ]  # fmt: skip
     dial = [
         (label, Tree20(std=spread, child_std=spread, held_out=held_out), seed)
-        for label in ALL for spread in DIAL[scale] for seed in range(SEEDS[scale][1])
+        for seed in range(SEEDS[scale][1]) for label in ALL for spread in DIAL[scale]
     ]  # fmt: skip
     return [
         Run(source=source, sae=ALL[label], width=20, optim=optim(scale), seed=Seed.all(seed), label=label)
-        for label, source, seed in cells + dial
+        for label, source, seed in sorted(cells + dial, key=lambda cell: cell[2])
     ]
 
 

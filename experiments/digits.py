@@ -59,8 +59,8 @@ def runs(scale):
             ),
         )
         for source, width, epoch, steps, seeds in grid
-        for label, sae in contenders(K[source.name], epoch).items()
         for seed in range(seeds)
+        for label, sae in contenders(K[source.name], epoch).items()
     ]
 
 

@@ -29,9 +29,9 @@ def runs(scale):
             label=label,
             evaluation=Evaluation(matrices=MATRICES if c in SHOWN[scale] and seed < 4 else ()),
         )
+        for seed in range(SEEDS[scale])
         for label, sae in ALL.items()
         for c in GRID[scale]
-        for seed in range(SEEDS[scale])
         if label in PAPER or c in SHOWN[scale]
     ]
     toys = [
@@ -44,8 +44,8 @@ def runs(scale):
             label=label,
             evaluation=Evaluation(matrices=MATRICES),
         )
-        for label, sae in TOY.items()
         for seed in range(min(4, SEEDS[scale]))
+        for label, sae in TOY.items()
     ]
     return trees + toys
 

@@ -60,6 +60,7 @@ class Code(struct.PyTreeNode):
     def largest(self, k: int) -> "Code":
         """The k entries of largest magnitude of the merged code, as a sparse code."""
         merged = self.dense()
-        _, indices = jax.lax.top_k(jnp.abs(merged), min(k, self.width))
+        width = merged.shape[-1]
+        _, indices = jax.lax.top_k(jnp.abs(merged), min(k, width))
         values = jnp.take_along_axis(merged, indices, axis=-1)
-        return Code(values=values, indices=indices, width=self.width)
+        return Code(values=values, indices=indices, width=width)

@@ -57,7 +57,9 @@ class Evaluation:
             if type(value) is not int or value < 0:
                 raise ValueError(f"evaluation.{name} = {value!r}: must be an integer of at least 0")
         if self.examples and not self.ks:
-            raise ValueError(f"evaluation.examples = {self.examples}: needs evaluation.ks, the k to rebuild at")
+            raise ValueError(
+                f"evaluation.examples = {self.examples}: needs evaluation.ks, the k to rebuild at"
+            )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -98,7 +98,7 @@ def find(name: str) -> Experiment:
 
 def _sentence(path: Path, error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if frame.filename == str(path)]
+    lines = [frame.lineno for frame in frames if Path(frame.filename) == path.absolute()]
     where = f"{path}, line {lines[-1]}" if lines else f"{path}"
     return f"{where}: cannot be loaded, {type(error).__name__}: {error}"
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -18,8 +19,11 @@ class Norm(NamedTuple):
 
 def sizes(atoms: Atoms) -> Float[Array, " width"]:
     """‖d_i‖ of each row; its gradient is 0, not undefined, at a row of zeros."""
-    square = jnp.square(atoms).sum(-1)
-    return jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1.0)), 0.0)
+    # A row too long to square is scaled down first: its norm must not be inf and the row then 0.
+    longest = jax.lax.stop_gradient(jnp.abs(atoms).max(-1))
+    scale = jnp.where(longest > 1e18, longest, 1.0)
+    square = jnp.square(atoms / scale[:, None]).sum(-1)
+    return scale * jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1.0)), 0.0)
 
 
 def lengths(atoms: Atoms) -> Float[Array, "width 1"]:

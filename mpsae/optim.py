@@ -20,16 +20,16 @@ class Optim(struct.PyTreeNode, kw_only=True):
     steps: int = static(default=10_000, low=1)
     batch: int = static(default=1024, low=1)
     lr: float = leaf(default=3e-4, low=0.0)
-    beta1: float = leaf(default=0.9, low=0.0, high=1.0)
-    beta2: float = leaf(default=0.999, low=0.0, high=1.0)
-    clip: float = leaf(default=1.0, low=0.0)
+    beta1: float = leaf(default=0.9, low=0.0, below=1.0)
+    beta2: float = leaf(default=0.999, low=0.0, below=1.0)
+    clip: float = leaf(default=1.0, above=0.0)
     warmup: float = leaf(default=100.0, low=0.0)
     decay: float = leaf(default=0.2, low=0.0, high=1.0)
     floor: float = leaf(default=0.1, low=0.0, high=1.0)
 
     def rate(self, step: Array | int) -> Array:
         """Learning rate of step 0, 1, ..."""
-        rise = jnp.minimum(step / jnp.maximum(self.warmup, 1e-9), 1.0)
+        rise = jnp.where(step < self.warmup, step / jnp.maximum(self.warmup, 1e-9), 1.0)
         left = (step - (1 - self.decay) * self.steps) / jnp.maximum(self.decay * self.steps, 1e-9)
         fall = 1 - (1 - self.floor) * jnp.clip(left, 0.0, 1.0)
         return self.lr * rise * fall

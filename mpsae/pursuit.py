@@ -30,7 +30,7 @@ class Rule(NamedTuple):
     negative value, `abs` takes the largest magnitude. on_repeat: `accumulate` lets an atom
     be taken again, `stop` ends the row after adding a repeated (or zero-valued) step, `ban`
     excludes taken atoms. slices: step t sees only slice t mod `slices` of the atoms.
-    grad_residual: `detach` treats the residual inside later products as constant.
+    grad_residual: `detach` treats the residual inside every product as constant.
     """
 
     k: int
@@ -62,7 +62,7 @@ def pursue(
     """k greedy steps: i = argmax_i s_i·r + o_i, v = a_i·r + o_i, r ← r - v d_i.
 
     `selector` rows s choose, `analysis` rows a weigh, `atoms` d are subtracted, `offset` o
-    is an encoder bias. A row ends early once ‖r‖ < tol (or tol·‖x‖). Differentiable in
+    is an encoder bias. A row ends early once ‖r‖ < tol (or tol·‖x‖) after a step. Differentiable in
     x, atoms, analysis and offset; the choice itself has no derivative.
     Source: arXiv 2506.03093; the options are those of its public implementations.
     """

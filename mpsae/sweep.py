@@ -4,6 +4,7 @@ import dataclasses
 import time
 from collections import defaultdict
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,10 +56,14 @@ def sweep(
     jobs = _jobs(runs)
     folder.mkdir(parents=True, exist_ok=True)  # a place that cannot be written to is refused before the work
     finished = rows.load(folder).finished
-    place = _Place(experiment, scale, folder, command)
-    for name, source, fingerprint, seed in _worlds(jobs):
+    origin = provenance(command, {"name": experiment, "fingerprint": ""})
+    place = _Place(experiment, scale, folder, origin)
+    bounds = tuple(bounds)
+    worlds = _worlds(jobs) if bounds else []
+    for number, (config, source, fingerprint, seed) in enumerate(worlds, 1):
+        progress.show(f"{experiment}: bounds of world {number} of {len(worlds)}")
         for bound in bounds:
-            _do_bound(bound, name, source, fingerprint, seed, place, finished)
+            _do_bound(bound, config, source, fingerprint, seed, place, finished)
     todo = [job for job in jobs if job.id not in finished]
     if len(todo) < len(jobs):
         progress.say(
@@ -76,7 +81,7 @@ class _Place(NamedTuple):
     experiment: str
     scale: str
     folder: Path
-    command: str
+    origin: dict[str, Any]  # of the code as it was when the sweep began
 
     @property
     def file(self) -> Path:
@@ -85,13 +90,16 @@ class _Place(NamedTuple):
 
 def _jobs(runs: Iterable[Run]) -> list[Job]:
     sources: dict[Any, tuple[Source, str]] = {}
+    same: dict[str, Source] = {}
     jobs: dict[str, Job] = {}
     for run in runs:
         run.validate()
         key = (run.source, run.seed.world)
         if key not in sources:
             source = run.source.build(run.seed.world)
-            sources[key] = source, source.fingerprint()
+            fingerprint = source.fingerprint()
+            # Stored rows are the same for every world seed: members then share one array.
+            sources[key] = same.setdefault(fingerprint, source), fingerprint
         source, fingerprint = sources[key]
         run.sae.validate(source.dim, run.width)
         job = Job(run, run.id(fingerprint), source, fingerprint)
@@ -110,13 +118,19 @@ def _worlds(jobs: list[Job]) -> list[tuple[Any, Source, str, Any]]:
 
 
 def _stacks(jobs: list[Job]) -> list[list[Job]]:
-    """Jobs that can share one compiled program, cut into short stacks."""
+    """Jobs that can share one compiled program, cut into short stacks, in the order of the grid.
+
+    A grid that runs over its seeds first is thus filled evenly: stopped early, it has fewer seeds
+    of everything instead of nothing of some.
+    """
     alike = defaultdict(list)
     for job in jobs:
         data = jax.tree.structure(job.source) if job.source.stackable else job.fingerprint
         alike[jax.tree.structure((job.run.sae, job.run.optim)), job.run.width, data].append(job)
     size = MEMBERS_PER_DEVICE * len(jax.local_devices())
-    return [group[i : i + size] for group in alike.values() for i in range(0, len(group), size)]
+    stacks = [group[i : i + size] for group in alike.values() for i in range(0, len(group), size)]
+    order = {job.id: place for place, job in enumerate(jobs)}
+    return sorted(stacks, key=lambda stack: order[stack[0].id])
 
 
 def _do_stack(jobs: list[Job], place: _Place, progress: Progress, what: str) -> None:
@@ -134,24 +148,29 @@ def _do_stack(jobs: list[Job], place: _Place, progress: Progress, what: str) -> 
     ]  # fmt: skip
     trained = fit(members, [job.source for job in jobs], width=jobs[0].run.width, report=report)
     seconds = (time.monotonic() - began) / len(jobs)
-    for number, (job, one) in enumerate(zip(jobs, trained, strict=True), 1):
-        progress.show(f"{what} ({job.run.label}) scoring {number}/{len(jobs)}")
-        _record(job, one, seconds, place)
+    with ThreadPoolExecutor(len(jax.local_devices())) as pool:
+        scored = pool.map(_score, jobs, trained)
+        for number, (job, one, result) in enumerate(zip(jobs, trained, scored, strict=True), 1):
+            progress.show(f"{what} ({job.run.label}) scoring {number}/{len(jobs)}")
+            _record(job, one, result, seconds, place)
 
 
-def _record(job: Job, one: Trained, seconds: float, place: _Place) -> None:
-    run = job.run
-    sae, params = run.sae.freeze(one.params, one.state)
-    scores, more = score(sae, params, job.source), list[tuple[str, Value]]()
-    if run.evaluation.ks:
-        more += curves(sae, params, job.source, run.evaluation.ks).rows
-    more += _stability(job, params, place)
+def _score(job: Job, one: Trained) -> tuple[Any, dict, Scores, list[tuple[str, Value]]]:
+    """(frozen SAE, its params, scores, rows of its curves)."""
+    sae, params = job.run.sae.freeze(one.params, one.state)
+    more = curves(sae, params, job.source, job.run.evaluation.ks).rows if job.run.evaluation.ks else []
+    return sae, params, score(sae, params, job.source), more
+
+
+def _record(job: Job, one: Trained, result: tuple, seconds: float, place: _Place) -> None:
+    run, (sae, params, scores, more) = job.run, result
+    more = more + _stability(job, params, place)
     values = _lines(scores.rows + more, scores.n)
     if one.diverged >= 0:
         note = f"diverged at step {one.diverged}"
         values = [value | {"value": None, "note": note} for value in values]
     values += _matrices(job, sae, params, scores, place)
-    origin = provenance(place.command, {"name": run.source.name, "fingerprint": job.fingerprint})
+    origin = place.origin | {"data": {"name": run.source.name, "fingerprint": job.fingerprint}}
     saved.save(
         place.folder / "saes" / job.id,
         sae,
@@ -237,7 +256,7 @@ def _do_bound(
         return
     encoder, params = bound.build(source.truth, jax.random.key(seed.init))
     scores = score(encoder, params, source)
-    origin = provenance(place.command, {"name": config.name, "fingerprint": fingerprint})
+    origin = place.origin | {"data": {"name": config.name, "fingerprint": fingerprint}}
     _append(
         place, run_id, head | {"label": bound.name}, origin, _lines(scores.rows, scores.n), {"status": "ok"}
     )

@@ -1,5 +1,6 @@
 """Trains a stack of SAEs that differ only in numbers: seeds, rates, penalties, worlds."""
 
+import dataclasses
 import functools
 import time
 from collections.abc import Callable
@@ -64,12 +65,13 @@ def fit(
 ) -> list[Trained]:
     """Train all members together and return them in order.
 
-    They must share static fields (a ValueError from stacking says so otherwise). Each step of a
-    member draws `sources[i].batch(key, step, size)`, calls `sae.improve`, and keeps the result
+    They must share static fields, and one source object where sources do not stack (ValueError).
+    Each step of a member draws `sources[i].batch(key, step, size)`, calls `sae.improve`, and keeps the result
     only if it is finite: a member that diverges stays at its last finite params while the others
     go on unchanged. Steps run in chunks of about a second inside one compiled program;
     `report(step, steps, log)` is called between chunks.
     """
+    _refuse_mismatch(members, sources)
     stackable = sources[0].stackable
     source = stack(sources) if stackable else sources[0]
     members_stack, steps = stack(members), members[0].optim.steps
@@ -90,8 +92,27 @@ def fit(
     ]
 
 
+def _refuse_mismatch(members: list[Member], sources: list[Source]) -> None:
+    if not members or len(members) != len(sources):
+        raise ValueError(f"fit needs one source per member: {len(members)} members, {len(sources)} sources")
+    if not sources[0].stackable and any(source is not sources[0] for source in sources):
+        raise ValueError("fit: members on stored rows share one source object, these are different sources")
+    for part in ("sae", "optim"):
+        first = getattr(members[0], part)
+        for other in (getattr(member, part) for member in members[1:]):
+            if type(other) is not type(first):
+                names = f"{type(first).__name__} and {type(other).__name__}"
+                raise ValueError(f"members differ in the type of {part}: {names} do not stack")
+            for field in dataclasses.fields(first):
+                a, b = getattr(first, field.name), getattr(other, field.name)
+                if not field.metadata.get("pytree_node", True) and a != b:
+                    raise ValueError(
+                        f"members differ in {part}.{field.name} ({a!r}, {b!r}): a static field cannot vary in a stack"
+                    )
+
+
 def stack(trees: list[PyTree]) -> PyTree:
-    """The same tree with one more leading axis. Raises ValueError if static fields differ."""
+    """The same tree with one more leading axis."""
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
 
 

@@ -50,6 +50,8 @@ def build(case, k=4):
     case = dict(case)
     tol = {"absolute": 0.9, "relative": 0.45}[case["tol_kind"]]
     slices = k if case.pop("sliced") else 1
+    if case["analysis"] != "tied":
+        case["step_size"] = "plain"  # `validate` refuses the other, which has no meaning there
     return MatchingPursuit(k=k, slices=slices, tol=tol, revive="none", **case)
 
 

@@ -281,7 +281,6 @@ def test_batch_topk_keeps_the_exact_count(k, extra, count):
     np.testing.assert_array_equal(training, code)
 
 
-@pytest.mark.xfail(strict=True, reason="int(k * rows) rounds 28.999999999999996 down to 28")
 @pytest.mark.parametrize("k, count, budget", [(0.29, 100, 29), (1.15, 100, 115), (0.57, 200, 114)])
 def test_batch_topk_budget_survives_binary_fractions(k, count, budget):
     sae = BatchTopK(k=k)

@@ -272,11 +272,10 @@ def test_dropout_seed_matters_only_for_a_variant_that_uses_it():
     ids=["k", "steps", "variant"],
 )
 def test_different_static_fields_are_refused(other):
-    with pytest.raises(ValueError, match=r"metadata|type"):
+    with pytest.raises(ValueError, match=r"static field|type of sae"):
         train_all([member(TopK(k=2), OPTIM, data=0, init=0, dropout=0), other])
 
 
-@pytest.mark.xfail(strict=True, reason="fit reads sources[0] only where sources are not stackable")
 def test_different_shared_sources_are_refused():
     members = [member(VARIANTS["topk"], OPTIM, data=0, init=0, dropout=0)] * 2
     with pytest.raises(ValueError, match="source"):

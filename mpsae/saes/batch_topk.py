@@ -1,5 +1,7 @@
 """BatchTopK: the k·n largest entries of a batch of n; a learned threshold at inference."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 
@@ -20,7 +22,7 @@ class BatchTopK(TopK, name="batch_topk"):
 
     couples_batch = True
 
-    k: float = static(default=32.0, low=1e-9)
+    k: float = static(default=32.0, above=0.0)
     k_start: float = static(default=0.0, low=0.0)
     extra: int = static(default=0, low=0)
     k_start_steps: float = leaf(default=0.0, low=0.0)
@@ -56,7 +58,8 @@ class BatchTopK(TopK, name="batch_topk"):
         return Threshold(norm=self.norm, centre=self.centre), params | {"threshold": state["threshold"]}
 
     def _budget(self, k, rows):
-        return int(k * rows) + self.extra
+        # Rounded first: .29 · 100 is 28.999999999999996 in binary and must give 29.
+        return math.floor(round(k * rows, 6)) + self.extra
 
     def _count(self, rows, ctx):
         first = self._budget(self.k_start or self.k, rows)

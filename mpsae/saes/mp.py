@@ -17,8 +17,8 @@ class MatchingPursuit(SAE, name="mp"):
 
     analysis: `tied`; `untied` (rows of their own choose and weigh, as in the MNIST notebook of
     arXiv 2506.05239); `untied_bias` (with an encoder bias, as EleutherAI's sparsify branch).
-    step_size: `projection` selects on ⟨d, r⟩/‖d‖ and codes ⟨d, r⟩/‖d‖²; `plain` leaves ‖d‖ in
-    both, as the released code does; equal for unit atoms. bias: `pre` is subtracted before and
+    step_size: `projection` selects on ⟨d, r⟩/‖d‖ and codes ⟨d, r⟩/‖d‖² (tied only); `plain` leaves
+    ‖d‖ in both, as the released code does; equal for unit atoms. bias: `pre` is subtracted before and
     added after, `sub_only` is never added back. dropout: share of atoms hidden from the choice
     during the first `dropout_steps` steps, one mask per batch. revive: `residual` pulls atoms
     silent in a batch toward its residual (overcomplete). See `Rule` for the rest.
@@ -60,7 +60,7 @@ class MatchingPursuit(SAE, name="mp"):
         x = x.astype(jnp.result_type(x, atoms))  # a narrow row would tie products that differ
         analysis = params.get("analysis", atoms) * seen
         selector = analysis
-        if self.analysis == "tied" and self.step_size == "projection":
+        if self.step_size == "projection":
             size = lengths(atoms)
             analysis, selector = analysis / jnp.square(size), analysis / size
         offset = params.get("analysis_bias", jnp.zeros(len(atoms), x.dtype)) * seen[:, 0]
@@ -91,6 +91,11 @@ class MatchingPursuit(SAE, name="mp"):
 
     def validate(self, dim, width):
         super().validate(dim, width)
+        if self.analysis != "tied" and self.step_size != "plain":
+            raise ValueError(
+                f"sae.step_size = {self.step_size!r}: analysis {self.analysis!r} weighs by rows of its own;"
+                " use 'plain'"
+            )
         if self.slices not in (1, self.k):
             raise ValueError(f"sae.slices = {self.slices}: must be 1 or k = {self.k}")
         if width % self.slices:
@@ -119,7 +124,13 @@ PRESETS = {
     ),
     "mp_synthsaebench": MatchingPursuit(k=25, norm="init", step_size="plain", revive="none"),
     "mp_eleuther": MatchingPursuit(
-        k=32, analysis="untied_bias", on_repeat="ban", bias="sub_only", norm="project", revive="none"
+        k=32,
+        analysis="untied_bias",
+        step_size="plain",
+        on_repeat="ban",
+        bias="sub_only",
+        norm="project",
+        revive="none",
     ),
     "mp_clean": MatchingPursuit(),
 }

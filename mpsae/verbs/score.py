@@ -22,7 +22,9 @@ HEADLINE = (
 def main(argv: list[str]) -> int:
     """Print the headline scores, or with --all every metric."""
     parser = Arguments(prog="mpsae score", description="Score a saved SAE.")
-    parser.add_argument("plugins", nargs="*", metavar="PLUGIN.py", help="files that define variants of your own")
+    parser.add_argument(
+        "plugins", nargs="*", metavar="PLUGIN.py", help="files that define variants of your own"
+    )
     parser.add_argument("folder", type=Path, help="a folder with sae.json, as `mpsae train` prints it")
     parser.add_argument("--data", type=Path, help="score on the rows of this .npy/.npz/.safetensors instead")
     parser.add_argument("--held-out", type=int, default=1000, help="with --data: how many of its rows")

@@ -51,7 +51,7 @@ def main(argv: list[str]) -> int:
 def _files(argv: list[str]) -> tuple[list[str], list[str]]:
     """(files, other words); the word after an option is that option's value, whatever its ending."""
     taken = [
-        word.endswith((".py", ".json")) and not before.startswith("--")
+        word.endswith((".py", ".json")) and not word.startswith("-") and not before.startswith("--")
         for before, word in zip(["", *argv], argv, strict=False)
     ]
     split = [[word for word, file in zip(argv, taken, strict=True) if file is want] for want in (True, False)]

@@ -1,0 +1,255 @@
+"""A grid is done once, survives interruption and divergence, and says the same numbers again."""
+
+import dataclasses
+import io
+import json
+
+import numpy as np
+import pytest
+
+from mpsae import rows, saved
+from mpsae.config import Evaluation, Run, Seed
+from mpsae.metrics.base import known_metrics
+from mpsae.optim import Optim
+from mpsae.oracle import Bound
+from mpsae.progress import Progress
+from mpsae.saes.mp import MatchingPursuit
+from mpsae.saes.topk import TopK
+from mpsae.score import score
+from mpsae.sources.arrays import Arrays
+from mpsae.sources.tree20 import Tree20
+from mpsae.sweep import sweep
+
+pytestmark = pytest.mark.xdist_group("sweep")  # the module's folders are made once
+
+OPTIM = Optim(steps=20, batch=32, lr=1e-2, warmup=0.0)
+BOUNDS = (Bound("oracle codes", "true", None), Bound("random", "random", MatchingPursuit(k=2)))
+
+
+class Spy(Progress):
+    """Keeps every line and calls `at` on it."""
+
+    def __init__(self, at=lambda text: None):
+        super().__init__(io.StringIO())
+        self.lines, self.at = [], at
+
+    def show(self, text):
+        self.lines.append(text)
+        self.at(text)
+
+    say = show
+
+
+def run(seed=0, sae=TopK(k=2), **changes):  # noqa: B008
+    plain = {"source": Tree20(held_out=200), "width": 20, "optim": OPTIM, "seed": Seed.all(seed)}
+    return Run(sae=sae, **(plain | changes))
+
+
+def do(folder, runs, progress=None, bounds=()):
+    """(ids, bytes of the rows file)."""
+    ids = sweep(runs, experiment="test", scale="smoke", folder=folder, command="mpsae run test",
+                bounds=bounds, progress=progress or Spy())  # fmt: skip
+    return ids, (folder / "rows.jsonl").read_bytes()
+
+
+def groups(folder):
+    return {group.run["run"]: group for group in rows.load(folder).groups}
+
+
+def values(group):
+    return [json.dumps(value, sort_keys=True) for value in group.values]
+
+
+def value(group, metric):
+    (found,) = (line["value"] for line in group.values if line["metric"] == metric and not line["at"])
+    return found
+
+
+GRID = [
+    *(
+        run(seed, evaluation=Evaluation(ks=(1, 2, 5), matrices=("gram",), atoms=3, examples=2))
+        for seed in (0, 1)
+    ),
+    run(0, MatchingPursuit(k=2), label="pursuit"),
+]
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("swept")
+    progress = Spy()
+    ids, written = do(folder, GRID, progress, BOUNDS)
+    return folder, ids, written, progress
+
+
+def test_every_run_has_a_complete_group_in_grid_order(swept):
+    folder, ids, _, _ = swept
+    found = groups(folder)
+    assert len(ids) == len(set(ids)) == 3 and set(ids) < set(found)
+    for one, run_id in zip(GRID, ids, strict=True):
+        group = found[run_id]
+        assert group.end["status"] == "ok" and group.end["seconds"] >= 0
+        assert group.run["seed"] == dataclasses.asdict(one.seed)
+        assert group.run["width"] == 20 and group.run["fields"]["k"] == 2
+        assert group.run["provenance"]["command"] == "mpsae run test"
+        assert {line["metric"] for line in group.values} >= {"fvu", "l0", "mcc_signed", "absorb_cos_codes"}
+        assert all(line["n"] == 200 for line in group.values if "array" not in line)
+    assert [found[run_id].run["label"] for run_id in ids] == ["topk", "topk", "pursuit"]
+
+
+def test_metrics_curves_and_arrays_that_were_asked_for_are_there(swept):
+    folder, ids, _, _ = swept
+    found = groups(folder)
+    given = {line["metric"] for line in found[ids[0]].values}
+    arrays = {
+        line["metric"]: rows.read_array(folder, line) for line in found[ids[0]].values if "array" in line
+    }
+    assert set(known_metrics()) - given <= {"cross_gram", "cross_gram_codes", "density", "density_hist", "energy",
+                                            "coherence_hist", "reference_codes"}  # fmt: skip
+    assert {name: array.shape for name, array in arrays.items()} == {
+        "gram": (20, 20), "atoms": (3, 20), "examples": (2, 4, 20),
+    }  # fmt: skip
+    ks = [line["at"]["k"] for line in found[ids[0]].values if line["metric"] == "curve_steps_nmse"]
+    assert ks == [1, 2, 5]
+    assert not any(line["metric"].startswith("curve_") for line in found[ids[2]].values)
+    assert value(found[ids[0]], "fvu") != value(found[ids[1]], "fvu")
+
+
+def test_runs_that_differ_in_static_fields_are_trained_in_separate_stacks(swept):
+    text = "\n".join(swept[3].lines)
+    assert "run 1-2 of 3 (topk)" in text.replace("()", "(topk)") and "run 3-3 of 3 (pursuit)" in text
+
+
+def test_bounds_are_scored_once_per_world_and_the_true_codes_are_perfect(swept):
+    folder = swept[0]
+    bounds = [
+        group for group in groups(folder).values() if group.run["variant"] in ("oracle codes", "random")
+    ]
+    assert len(bounds) == 2 * len(BOUNDS)  # two seeds, two worlds
+    for group in bounds:
+        if group.run["label"] == "oracle codes":
+            assert value(group, "fvu") < 1e-10
+            assert value(group, "mcc_signed") == pytest.approx(1.0, abs=1e-6)
+            assert value(group, "f1_hungarian") == pytest.approx(1.0, abs=1e-6)
+        else:
+            assert value(group, "mcc_signed") < 0.9 and value(group, "fvu") > 0.01
+
+
+def test_bounds_given_once_are_scored_on_every_world(tmp_path):
+    do(tmp_path, [run(0), run(1)], bounds=iter(BOUNDS[:1]))
+    assert sum(group.run["variant"] == "oracle codes" for group in groups(tmp_path).values()) == 2
+
+
+def test_a_finished_grid_is_not_touched(swept):
+    folder, ids, written, _ = swept
+    progress = Spy()
+    assert do(folder, GRID, progress, BOUNDS) == (ids, written)
+    assert any("3 of 3 runs are already in" in line for line in progress.lines)
+    assert not any("step" in line for line in progress.lines)
+
+
+def test_a_saved_sae_is_the_one_that_was_scored(swept):
+    folder, ids, _, _ = swept
+    for one, run_id in zip(GRID, ids, strict=True):
+        sae, params, record = saved.load(folder / "saes" / run_id)
+        again = score(sae, params, one.source.build(one.seed.world), metrics=["fvu", "l0", "mcc_signed"])
+        group = groups(folder)[run_id]
+        for metric in ("fvu", "l0", "mcc_signed"):
+            assert again.value(metric) == value(group, metric), metric
+        assert record["trained_on"]["samples"] == 20 * 32
+        assert record["trained_on"]["source"]["world"] == one.seed.world
+
+
+def test_the_same_runs_give_the_same_value_lines_elsewhere(swept, tmp_path):
+    folder, _, written, _ = swept
+    again = do(tmp_path, GRID, bounds=BOUNDS)[1]
+
+    def lines(data):
+        return [line for line in data.splitlines() if b'"kind":"value"' in line]
+
+    assert lines(again) == lines(written) and len(lines(again)) > 100
+
+
+def test_an_interrupted_grid_keeps_what_is_finished_and_goes_on(swept, tmp_path):
+    whole = groups(swept[0])
+
+    def stop(text):
+        if "run 3-3" in text:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        do(tmp_path, GRID, Spy(stop), BOUNDS)
+    kept = (tmp_path / "rows.jsonl").read_bytes()
+    assert set(swept[1][:2]) <= set(groups(tmp_path)) and swept[1][2] not in groups(tmp_path)
+    progress = Spy()
+    _, written = do(tmp_path, GRID, progress, BOUNDS)
+    assert written.startswith(kept) and any("run 1-1 of 1" in line for line in progress.lines)
+    assert {name: values(group) for name, group in groups(tmp_path).items()} == {
+        name: values(group) for name, group in whole.items()
+    }
+
+
+def test_a_diverging_member_is_null_with_its_step_and_harms_nobody(tmp_path):
+    wild = run(1, optim=OPTIM.replace(lr=1e30))
+    (calm_id, wild_id), _ = do(tmp_path / "one", [run(0), wild])
+    (same_id, _), _ = do(tmp_path / "two", [run(0), run(1)])
+    broken, calm = (groups(tmp_path / "one")[one] for one in (wild_id, calm_id))
+    assert broken.end["status"] == "diverged" and 0 <= broken.end["step"] < 20
+    assert all(line["value"] is None for line in broken.values if "array" not in line)
+    notes = {line["note"] for line in broken.values}
+    assert notes == {f"diverged at step {broken.end['step']}"}
+    assert calm_id == same_id and calm.end["status"] == "ok"
+    assert values(calm) == values(groups(tmp_path / "two")[calm_id])
+    params = saved.load(tmp_path / "one" / "saes" / wild_id)[1]
+    assert all(np.isfinite(array).all() for array in params.values())
+    assert do(tmp_path / "one", [run(0), wild], progress := Spy())[0] == [calm_id, wild_id]
+    assert not any("step" in line for line in progress.lines)
+
+
+def test_stored_rows_get_stability_and_no_truth(tmp_path):
+    np.save(tmp_path / "data.npy", np.random.default_rng(0).normal(size=(300, 8)).astype(np.float32))
+    source = Arrays(path=str(tmp_path / "data.npy"), held_out=100)
+    wanted = Evaluation(matrices=("energy", "cross_gram"))
+    ids, _ = do(
+        tmp_path / "rows",
+        [run(seed, source=source, width=12, evaluation=wanted) for seed in (0, 1)],
+        bounds=BOUNDS,
+    )
+    found = groups(tmp_path / "rows")
+    assert set(found) == set(ids)  # no truth, no bounds
+    first, second = (found[one] for one in ids)
+    assert not any(line["metric"].startswith("stability") for line in first.values)
+    assert 0 < value(second, "stability") <= value(second, "stability_abs") <= 1
+    assert value(first, "mcc_signed") is None and value(first, "fvu") > 0
+    assert [line["metric"] for line in first.values if "array" in line] == ["energy"]
+    (undefined,) = (line for line in first.values if line["metric"] == "cross_gram")
+    assert undefined["value"] is None and undefined["note"] == "no ground truth"
+    text = (tmp_path / "rows" / "rows.jsonl").read_text()
+    assert str(tmp_path) not in text
+
+
+def test_the_same_run_twice_is_done_once(tmp_path):
+    ids, _ = do(tmp_path, [run(0), run(0, label="again")])
+    assert len(ids) == 1 == len(groups(tmp_path))
+
+
+@pytest.mark.parametrize("bad, part", [
+    (run(width=1), "sae.k = 2"),
+    (run(evaluation=Evaluation(matrices=("grm",))), "did you mean 'gram'"),
+    (run(evaluation=Evaluation(examples=1)), "evaluation.ks"),
+    (run(source=Tree20(held_out=1001)), "held_out = 1001"),
+    (run(optim=OPTIM.replace(lr=-1.0)), "optim.lr = -1.0"),
+])  # fmt: skip
+def test_one_bad_run_is_refused_before_any_is_trained(tmp_path, bad, part):
+    progress = Spy()
+    with pytest.raises(ValueError, match=part):
+        do(tmp_path / "new", [run(0), bad], progress)
+    assert not progress.lines and not list((tmp_path).glob("new/*"))
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_any_run_is_trained(tmp_path):
+    (tmp_path / "file").write_text("")
+    progress = Spy()
+    with pytest.raises(OSError, match="file"):
+        do(tmp_path / "file" / "below", [run(0)], progress)
+    assert not any("step" in line for line in progress.lines)
