@@ -5,6 +5,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from mpsae.code import Code
+from mpsae.fields import leaf, static
+from mpsae.oneshot import OneShot
 
 
 def silence(silent: Int[Array, " width"], code: Code) -> Int[Array, " width"]:
@@ -35,3 +37,26 @@ def auxk(
         return jnp.where(spread > 0, ratio, 0.0)
 
     return jax.lax.cond(dead.any(), value, lambda _: jnp.zeros((), error.dtype), None)
+
+
+class WithAuxK(OneShot, abstract=True):
+    """Adds auxk · AuxK to the loss of a one-shot SAE; `state["silent"]` counts silent steps.
+
+    A latent silent for `dead_window` steps is dead; `auxk_k` of them (0 means dim/2) code the error.
+    """
+
+    auxk_k: int = static(default=0, low=0)
+    auxk: float = leaf(default=1 / 32, low=0.0)
+    dead_window: float = leaf(default=1000.0, low=1.0)
+
+    def init_state(self, params):
+        return {"silent": jnp.zeros(len(params["atoms"]), jnp.int32)}
+
+    def penalty(self, params, x, code, ctx):
+        error = x - self.decode(params, code)
+        asleep = ctx.state["silent"] >= self.dead_window
+        count = self.auxk_k or max(x.shape[-1] // 2, 1)
+        return self.auxk * auxk(self.preactivation(params, x), params["atoms"], error, asleep, count)
+
+    def update(self, params, x, code, ctx):
+        return ctx.state | {"silent": silence(ctx.state["silent"], code)}

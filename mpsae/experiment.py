@@ -81,6 +81,7 @@ def find(name: str) -> Experiment:
         raise ValueError(f"no experiment file {path}")
     module_name = f"mpsae_experiment_{path.stem}"
     spec = importlib.util.spec_from_file_location(module_name, path)
+    assert spec is not None and spec.loader is not None  # a .py path always has a loader
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
     if str(path.parent.resolve()) not in sys.path:  # as for a script: files beside it can be imported

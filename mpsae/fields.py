@@ -8,7 +8,7 @@ from typing import Any
 import flax.struct as struct
 
 PLAIN = (int, float, str, bool, tuple, type(None))
-KINDS = {int: (int,), float: (int, float), str: (str,)}
+KINDS: dict[Any, tuple[type, ...]] = {int: (int,), float: (int, float), str: (str,)}
 
 
 def static(*, default: Any = dataclasses.MISSING, low=None, high=None, above=None, choices=None):

@@ -66,7 +66,8 @@ def _largest(sae, params, x, ks):
 
 
 def _prefixes(code: Code, ks: tuple[int, ...]) -> list[Code]:
-    return [code.replace(values=code.values[:, :k], indices=code.indices[:, :k]) for k in ks]
+    assert code.indices is not None  # both callers make sparse codes, in their own order
+    return [Code(values=code.values[:, :k], indices=code.indices[:, :k], width=code.width) for k in ks]
 
 
 CUTS = {"own": _own, "nested": _nested, "largest": _largest}

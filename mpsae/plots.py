@@ -95,8 +95,9 @@ def curve(
 
 def heat(axes: Axes, matrix: np.ndarray, *, limit: float = 1.0, title: str = "") -> Any:
     """A matrix on a scale that is white at 0 and symmetric to ± limit."""
-    span = {"vmin": -limit, "vmax": limit, "cmap": "RdBu_r"}
-    image = axes.imshow(matrix, **span, interpolation="nearest", aspect="auto")
+    image = axes.imshow(
+        matrix, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest", aspect="auto"
+    )
     axes.set(xticks=[], yticks=[])
     axes.grid(False)
     axes.set_title(title)

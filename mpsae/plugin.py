@@ -32,6 +32,7 @@ def load(path: Path | str) -> list[type[SAE]]:
     _only_others(name)
     loader = _Source(name, str(place))
     spec = importlib.util.spec_from_file_location(name, place, loader=loader)
+    assert spec is not None  # a loader was given
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # before it runs: dataclasses look their module up by name
     try:

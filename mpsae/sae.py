@@ -30,9 +30,7 @@ class Context(struct.PyTreeNode):
     state: PyTree
 
 
-@typing.dataclass_transform(
-    frozen_default=True, kw_only_default=True, field_specifiers=(static, leaf, struct.field)
-)
+@typing.dataclass_transform(kw_only_default=True, field_specifiers=(static, leaf, struct.field))
 class SAE(struct.PyTreeNode):
     """A sparse autoencoder: frozen hyperparameters and pure functions of (params, x).
 

@@ -23,11 +23,16 @@ SAMPLE = 256  # rows kept for metrics that look at single supports
 class Source(Protocol):
     """What the scorer reads of a source; the last block may have another size."""
 
-    dim: int
-    blocks: int
-    truth: Any
+    @property
+    def dim(self) -> int: ...
 
-    def held_out(self, index: int) -> tuple[np.ndarray, np.ndarray | None]: ...
+    @property
+    def blocks(self) -> int: ...
+
+    @property
+    def truth(self) -> Any: ...
+
+    def held_out(self, i: int, /) -> tuple[Any, Any]: ...
 
 
 @jax.jit

@@ -150,9 +150,12 @@ def _do_stack(jobs: list[Job], place: _Place, progress: Progress, what: str) -> 
     seconds = (time.monotonic() - began) / len(jobs)
     with ThreadPoolExecutor(len(jax.local_devices())) as pool:
         scored = pool.map(_score, jobs, trained)
-        for number, (job, one, result) in enumerate(zip(jobs, trained, scored, strict=True), 1):
-            progress.show(f"{what} ({job.run.label}) scoring {number}/{len(jobs)}")
-            _record(job, one, result, seconds, place)
+        try:
+            for number, (job, one, result) in enumerate(zip(jobs, trained, scored, strict=True), 1):
+                progress.show(f"{what} ({job.run.label}) scoring {number}/{len(jobs)}")
+                _record(job, one, result, seconds, place)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # Ctrl-C waits for no score not yet begun
 
 
 def _score(job: Job, one: Trained) -> tuple[Any, dict, Scores, list[tuple[str, Value]]]:
@@ -244,17 +247,19 @@ def _do_bound(
     bound: Bound, config: Any, source: Source, fingerprint: str, seed: Any, place: _Place, finished: set[str]
 ) -> None:
     """The rows of a dictionary that nobody trained, scored as if it were an architecture."""
+    world = source.truth
+    assert world is not None  # `_worlds` lists only sources that know their truth
     head = {
         "source": {"name": config.name} | plain(config) | {"fingerprint": fingerprint},
         "variant": bound.name,
         "fields": {"dictionary": bound.dictionary} | ({} if bound.encoder is None else plain(bound.encoder)),
-        "width": len(source.truth.atoms),
+        "width": len(world.atoms),
         "seed": plain(seed),
     }
     run_id = short_id(head)
     if run_id in finished:
         return
-    encoder, params = bound.build(source.truth, jax.random.key(seed.init))
+    encoder, params = bound.build(world, jax.random.key(seed.init))
     scores = score(encoder, params, source)
     origin = place.origin | {"data": {"name": config.name, "fingerprint": fingerprint}}
     _append(

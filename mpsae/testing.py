@@ -25,6 +25,7 @@ CHECKS: dict[str, Callable[[SAE], None]] = {
     "exchangeable": codes.exchangeable,
     "compiled": codes.compiled,
     "steps": codes.steps,
+    "nested": codes.nested,
     "true_atoms": codes.true_atoms,
     "decode": decoding.decode,
     "decode_gradient": decoding.decode_gradient,

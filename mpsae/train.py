@@ -72,7 +72,9 @@ def fit(
     `report(step, steps, log)` is called between chunks.
     """
     _refuse_mismatch(members, sources)
-    stackable = sources[0].stackable
+    count, stackable = len(members), sources[0].stackable
+    spare = -count % mesh.member_mesh(count).size  # the last member again, so that devices share evenly
+    members, sources = members + members[-1:] * spare, sources + sources[-1:] * spare
     source = stack(sources) if stackable else sources[0]
     members_stack, steps = stack(members), members[0].optim.steps
     begin, advance = _programs(len(members), width, stackable, sources[0].dim)
@@ -85,10 +87,10 @@ def fit(
         if not first:  # the first chunk holds the compile, which says nothing about speed
             chunk = max(1, min(2 * chunk, int(chunk * CHUNK_SECONDS / max(spent, 1e-3))))
         if report is not None:
-            report(step, steps, {name: np.asarray(value) for name, value in carry.log.items()})
+            report(step, steps, {name: np.asarray(value)[:count] for name, value in carry.log.items()})
     return [
         Trained(one.params, one.state, int(one.diverged), {k: float(v) for k, v in one.log.items()})
-        for one in unstack(carry, len(members))
+        for one in unstack(carry, count)
     ]
 
 

@@ -4,13 +4,14 @@ import os
 import tempfile
 from pathlib import Path
 
+CACHE = Path(tempfile.gettempdir()) / "mpsae-test-compile-cache"
+os.environ.setdefault("MPSAE_CACHE", str(CACHE))
 os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=4")
 os.environ.setdefault("NPROC", "2")
 
 import jax  # noqa: E402
 import pytest  # noqa: E402
 
-CACHE = Path(tempfile.gettempdir()) / "mpsae-test-compile-cache"
 jax.config.update("jax_compilation_cache_dir", str(CACHE))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 

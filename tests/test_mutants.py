@@ -282,6 +282,17 @@ class DividesByNorm(Plain, name="mutant_divides_by_norm"):
         return params | {"atoms": atoms / jnp.linalg.norm(atoms, axis=1, keepdims=True)}
 
 
+@mutant("nested")
+class Unordered(TopK, name="mutant_unordered"):
+    """Says that its codes are nested, but lists the smallest first."""
+
+    k: int = static(default=3, low=1)
+
+    def encode(self, params, x):
+        code = super().encode(params, x)
+        return Code(values=code.values[:, ::-1], indices=code.indices[:, ::-1], width=code.width)
+
+
 @mutant("steps")
 class NeverSubtracts(MatchingPursuit, name="mutant_never_subtracts"):
     """The residual stays x."""

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from mpsae import cli
 from mpsae.plugin import load
 from mpsae.sae import REGISTRY, find, known
 from mpsae.testing import check_sae
@@ -158,15 +159,15 @@ def test_verb_passes_a_good_file(tmp_path, capsys):
 
 def test_verb_refuses_bad_input_with_one_line(tmp_path, capsys):
     for target, part in ((str(tmp_path / "none.py"), "no such file"), ("rellu", "did you mean 'relu'?")):
-        assert check.main([target]) == 2
+        assert cli.main(["check", target]) == 2
         error = capsys.readouterr().err
         assert error.startswith("mpsae check: ") and error.count("\n") == 1 and part in error
 
 
 def test_verb_parses_without_jax():
     code = (
-        "import sys; from mpsae.verbs import check; assert check.main(['--help']) == 0;"
-        "assert check.main(['--no-such']) == 2; assert 'jax' not in sys.modules"
+        "import sys; from mpsae import cli; assert cli.main(['check', '--no-such']) == 2;"
+        "assert 'jax' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -15,17 +15,10 @@ class Terminal(io.StringIO):
 
 def screen(text):
     """What is left on a terminal's last line after everything in `text` was written."""
-    line = []
-    for letter in text.rsplit("\n", 1)[-1]:
-        if letter == "\r":
-            place = 0
-            continue
-        if letter != "\r" and "place" in locals():
-            line[place : place + 1] = [letter]
-            place += 1
-        else:
-            line.append(letter)
-    return "".join(line).rstrip()
+    line = ""
+    for part in text.rsplit("\n", 1)[-1].split("\r"):
+        line = part + line[len(part) :]
+    return line.rstrip()
 
 
 def test_a_log_gets_the_first_line_at_once_and_then_one_per_interval(monkeypatch):

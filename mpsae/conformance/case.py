@@ -114,8 +114,9 @@ class Case:
 
 def example(variant: type[SAE] | SAE) -> SAE:
     """The SAE to check: a class is built with its defaults, and `k` brought into the tiny problem."""
-    sae = variant
-    if isinstance(variant, type):
+    if isinstance(variant, SAE):
+        sae = variant
+    else:
         try:
             sae = variant()
         except TypeError as error:

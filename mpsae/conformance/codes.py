@@ -1,5 +1,7 @@
 """What a code may depend on: its own row, the params, nothing else."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -149,7 +151,8 @@ def steps(case: Case) -> None:
     """`steps` is `encode` in order of selection, and one more step never raises the error."""
     if not hasattr(case.sae, "steps"):
         return
-    taken = jax.jit(lambda params, x: case.sae.steps(params, x))
+    pursuit: Any = case.sae
+    taken = jax.jit(lambda params, x: pursuit.steps(params, x))
     for params in (case.fresh, case.perturbed):
         indices, values = taken(params, case.x)
         listed = Code(values=values, indices=indices, width=WIDTH).dense()
@@ -180,8 +183,26 @@ def _after(case: Case, params, count: int) -> Code:
         fewer.validate(DIM, WIDTH)
         return case.encode(fewer, params, case.x)
     except (TypeError, ValueError):
-        indices, values = case.sae.steps(params, case.x)
+        pursuit: Any = case.sae
+        indices, values = pursuit.steps(params, case.x)
         return Code(values=values[:, :count], indices=indices[:, :count], width=WIDTH)
+
+
+@checked
+def nested(case: Case) -> None:
+    """What calls itself nested is: the code at k is the first k entries of the code at a larger k."""
+    if not case.sae.nested:
+        return
+    most = int(getattr(case.sae, "k", 0))
+    demand(most > 1, "nested is True but there is no integer field k; leave `nested` out")
+    whole = case.encode(case.sae, case.perturbed, case.x)
+    demand(whole.indices is not None, "nested is True but encode gives a dense code; leave `nested` out")
+    first = Code(values=whole.values[:, :1], indices=whole.indices[:, :1], width=WIDTH)
+    demand(
+        close(first.dense(), case.codes(case.perturbed, case.x, case.sae.replace(k=1))),
+        "nested is True but the code at k = 1 is not the first entry of the code at a larger k;"
+        " order the entries, or leave `nested` out",
+    )
 
 
 @checked

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from mpsae.code import Code
 from mpsae.conformance.case import BATCH, DIM, WIDTH, Case, checked, demand, finite, named
@@ -64,7 +65,7 @@ def code(case: Case) -> None:
                 f"encode: dense values have shape {shape}, must be [batch, width] = {(BATCH, WIDTH)}",
             )
         else:
-            _indices(found)
+            _indices(found.values, found.indices)
         rebuilt = case.sae.decode(params, found)
         demand(
             rebuilt.shape == case.x.shape and rebuilt.dtype == case.x.dtype,
@@ -103,14 +104,13 @@ def promotion(case: Case) -> None:
         jax.eval_shape(everything, case.fresh, case.x)
 
 
-def _indices(found: Code) -> None:
-    shape = found.values.shape
+def _indices(values: Array, indices: Array) -> None:
     demand(
-        found.indices.shape == shape and jnp.issubdtype(found.indices.dtype, jnp.integer),
-        f"encode: indices must be integers of the shape of values {shape}, not"
-        f" {found.indices.dtype} {found.indices.shape}",
+        indices.shape == values.shape and jnp.issubdtype(indices.dtype, jnp.integer),
+        f"encode: indices must be integers of the shape of values {values.shape}, not"
+        f" {indices.dtype} {indices.shape}",
     )
-    low, high = int(found.indices.min()), int(found.indices.max())
+    low, high = int(indices.min()), int(indices.max())
     demand(
         low >= 0 and high < WIDTH,
         f"encode: indices run from {low} to {high}, must be in 0 to {WIDTH - 1}; pad with value 0",

@@ -5,14 +5,13 @@ import math
 import jax
 import jax.numpy as jnp
 
-from mpsae import dead
 from mpsae.code import Code
+from mpsae.dead import WithAuxK
 from mpsae.sae import leaf, static
 from mpsae.saes.threshold import Threshold
-from mpsae.saes.topk import TopK
 
 
-class BatchTopK(TopK, name="batch_topk"):
+class BatchTopK(WithAuxK, name="batch_topk"):
     """Keeps the ⌊k·n⌋ + extra largest of ReLU(π) over the batch, so k is a mean (arXiv 2412.06410).
 
     For the first `k_start_steps` steps the budget is `k_start` instead (0 means k). The smallest
@@ -27,10 +26,6 @@ class BatchTopK(TopK, name="batch_topk"):
     extra: int = static(default=0, low=0)
     k_start_steps: float = leaf(default=0.0, low=0.0)
     rate: float = leaf(default=0.01, low=0.0, high=1.0)
-
-    @property
-    def nested(self):
-        return False
 
     def init_state(self, params):
         return super().init_state(params) | {"threshold": jnp.float32(0)}
@@ -49,10 +44,8 @@ class BatchTopK(TopK, name="batch_topk"):
         full = positive.sum() >= self._count(len(x), ctx)
         smallest = jnp.where(full, jnp.where(positive, code.values, jnp.inf).min(), 0.0)
         mixed = ctx.state["threshold"] + self.rate * (smallest - ctx.state["threshold"])
-        return {
-            "silent": dead.silence(ctx.state["silent"], code),
-            "threshold": jnp.where(ctx.step == 0, smallest, mixed),
-        }
+        threshold = jnp.where(ctx.step == 0, smallest, mixed)
+        return super().update(params, x, code, ctx) | {"threshold": threshold}
 
     def freeze(self, params, state):
         return Threshold(norm=self.norm, centre=self.centre), params | {"threshold": state["threshold"]}

@@ -1,33 +1,30 @@
 """`mpsae check`: whether variants, the package's or those of a file, keep the contract."""
 
-import argparse
 import os
-import sys
 import time
 from typing import TYPE_CHECKING
+
+from mpsae.verbs.arguments import Arguments
 
 if TYPE_CHECKING:
     from mpsae.sae import SAE
 
 
 def main(argv: list[str]) -> int:
-    """One line per check. 0 if all pass, 1 if one fails, 2 with one line on stderr for bad input."""
-    parser = argparse.ArgumentParser(
+    """One line per check. 0 if all pass, 1 if one fails. Bad input is a ValueError."""
+    parser = Arguments(
         prog="mpsae check", description="Check SAE variants against the contract every variant keeps."
     )
     parser.add_argument(
         "target", nargs="+", metavar="FILE_OR_ID", help="a .py file that defines variants, or a variant's id"
     )
     parser.add_argument("--quick", action="store_true", help="leave out the slow checks, training among them")
-    try:
-        args = parser.parse_args(argv)
-    except SystemExit as stop:
-        return stop.code
-    try:
-        variants = [cls for target in args.target for cls in _variants(target)]
-    except ValueError as error:
-        print(f"mpsae check: {error}", file=sys.stderr)
-        return 2
+    args = parser.parse_args(argv)
+
+    from mpsae import mesh
+
+    mesh.start()
+    variants = [cls for target in args.target for cls in _variants(target)]
     passed = [_report(cls, args.quick) for cls in variants]
     return 0 if all(passed) else 1
 

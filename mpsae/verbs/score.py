@@ -70,9 +70,10 @@ def summary(rows: list[dict[str, Any]], *, everything: bool = False) -> str:
 
 def _source(record: dict[str, Any], chosen: Any) -> Any:
     from mpsae.source import find_source
+    from mpsae.sources.arrays import Arrays
 
     if chosen.data is not None:
-        return find_source("arrays")(path=str(chosen.data), held_out=chosen.held_out).build(0)
+        return Arrays(path=str(chosen.data), held_out=chosen.held_out).build(0)
     stated = dict(record["trained_on"].get("source") or {})
     if not stated:
         raise ValueError(f"{chosen.folder} does not say what it was trained on: give --data FILE")

@@ -111,7 +111,7 @@ def _parse(words: list[str]) -> Any:
     from mpsae.sae import known, pick, presets
     from mpsae.source import known_sources
 
-    tables = {"sae": known() | presets(), "source": known_sources()}
+    tables: dict[str, dict[str, Any]] = {"sae": known() | presets(), "source": known_sources()}
     for kind, _, name in (word.partition(":") for word in words):
         if kind in tables and name:
             pick({entry.replace("_", "-"): None for entry in tables[kind]}, name.replace("_", "-"), kind)

@@ -1,0 +1,355 @@
+"""The command line: what works prints what it did, what cannot work is one line and exit code 2."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from mpsae import cli
+from mpsae.config import Run, Seed
+from mpsae.metrics.base import known_metrics
+from mpsae.optim import Optim
+from mpsae.rows import load
+from mpsae.sae import REGISTRY, known, presets
+from mpsae.saes.topk import TopK
+from mpsae.source import known_sources
+from mpsae.sources.tree20 import Tree20
+
+SOURCE = ("source:tree20", "--source.held-out", "200")
+TINY = ("--width", "20", "--optim.steps", "20", "--optim.batch", "32")
+TOPK = ("sae:topk", "--sae.k", "2", *SOURCE)
+
+PLUGIN = '''
+from __future__ import annotations
+import jax
+from mpsae.code import Code
+from mpsae.oneshot import OneShot
+from mpsae.sae import leaf, static
+class Mine(OneShot, name="test_cli_mine"):
+    """A variant of somebody's own."""
+    depth: int = static(low=1)
+    sharpness: float = leaf(default=4.0, low=0.1)
+    def encode(self, params, x):
+        values = jax.nn.relu(self.preactivation(params, x)) * self.sharpness
+        return Code(values=values, width=values.shape[-1])
+'''
+
+EXPERIMENT = """
+from _mine_helper import SOURCE
+from mpsae.claim import Claim
+from mpsae.config import Run
+from mpsae.experiment import Experiment
+from mpsae.optim import Optim
+from mpsae.saes.topk import TopK
+def runs(scale):
+    return [Run(source=SOURCE, sae=TopK(k=2), width=20, optim=Optim(steps=20, batch=32))]
+def figures(results):
+    from matplotlib.figure import Figure
+    figure = Figure()
+    figure.subplots().plot([row["value"] for row in results.rows if row["metric"] == "fvu"], "o")
+    return {"only": figure}
+where = lambda row: row["at"] == {}
+EXPERIMENT = Experiment(
+    name="mine", question="Does it run?", cost=dict.fromkeys(("smoke", "quick", "full"), "seconds"),
+    runs=runs, figures=figures, notes=lambda scale: ["a note of its own"],
+    claims=(
+        Claim("FVU is small", "fvu", where, high=float("%s"), required=True, scales=("smoke",)),
+        Claim("only at full scale", "fvu", where, high=0.0, required=True, scales=("full",)),
+    ),
+)
+"""
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """A folder of its own to work in; what a test registers is forgotten after it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPSAE_CACHE", str(jax.config.jax_compilation_cache_dir))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    known()
+    before = dict(REGISTRY)
+    yield tmp_path
+    REGISTRY.clear()
+    REGISTRY.update(before)
+
+
+@pytest.fixture
+def mpsae(capsys):
+    """Runs the command line in this process: (exit code, stdout, lines on stderr)."""
+
+    def call(*words):
+        capsys.readouterr()
+        try:
+            code = cli.main([str(word) for word in words])
+        except SystemExit as stop:
+            code = stop.code or 0
+        out, err = capsys.readouterr()
+        return code, out, err.splitlines()
+
+    return call
+
+
+def config(path, *, steps=20, **changes):
+    plain = {"source": Tree20(held_out=200), "sae": TopK(k=2), "width": 20}
+    Path(path).write_text(Run(optim=Optim(steps=steps, batch=32), **(plain | changes)).to_json())
+    return path
+
+
+def refuse(mpsae, words, *parts):
+    code, out, err = mpsae(*words)
+    assert code == 2 and out == "" and len(err) == 1, (code, out, err)
+    assert err[0].startswith("mpsae")
+    for part in parts:
+        assert part in err[0], err[0]
+
+
+def process(*words, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "mpsae.cli", *words], capture_output=True, text=True, timeout=120, **options
+    )
+
+
+def test_help_is_quick_and_imports_nothing_heavy():
+    began = time.monotonic()
+    assert process("--help").stdout.startswith("usage: mpsae VERB")
+    assert time.monotonic() - began < 2.0
+    code = (
+        "import sys, mpsae.cli as cli; cli.main(['--help']); cli.main(['nonsense'])\n"
+        "assert not {'jax', 'flax', 'numpy', 'matplotlib', 'tyro'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("verb", cli.VERBS)
+def test_every_verb_has_a_help_page(verb, mpsae):
+    code, out, err = mpsae(verb, "--help")
+    assert code == 0 and out.startswith("usage: mpsae") and verb in out and not err
+
+
+def test_list_names_everything(mpsae):
+    code, out, err = mpsae("list")
+    assert code == 0 and not err
+    there = {line.split()[0] for line in out.splitlines()}
+    assert there >= {*known(), *presets(), *known_sources(), *known_metrics()}
+    assert there >= {"hierarchy", "absorption", "digits"}
+    assert mpsae("list", "sources")[1].splitlines()[0] == f"sources ({len(known_sources())})"
+
+
+# what is typed, parts of the line
+REFUSED = {
+    "verb": (["trian"], ["'trian'", "did you mean 'train'"]),
+    "kind": (["list", "variant"], ["'variant'", "metrics", "did you mean variants"]),
+    "experiment": (["run", "hierarchi"], ["'hierarchi'", "absorption", "did you mean 'hierarchy'"]),
+    "experiment file": (["figures", "nope.py"], ["no experiment file nope.py"]),
+    "no name": (["verdict"], ["required: name"]),
+    "scale": (
+        ["run", "hierarchy", "--scale", "smoky"],
+        ["--scale", "'smoky'", "quick", "did you mean smoke"],
+    ),
+    "option": (["run", "hierarchy", "--resutls", "x"], ["--resutls", "did you mean --results"]),
+    "no results": (["verdict", "hierarchy", "--results", "none"], ["none", "mpsae run hierarchy"]),
+    "nothing to train": (["train"], ["sae:mp", "sae:topk"]),
+    "no source": (["train", "sae:mp"], ["source:tree20", "source:digits"]),
+    "variant": (["train", "sae:tokp", *SOURCE], ["'tokp'", "batch-topk", "did you mean 'topk'"]),
+    "preset": (["train", "sae:mp_paper_ty", *SOURCE], ["'mp-paper-ty'", "did you mean 'mp-paper-toy'"]),
+    "source": (["train", "sae:mp", "source:tre20"], ["'tre20'", "digits", "did you mean 'tree20'"]),
+    "field": (["train", "sae:mp", "--sae.kk", "3", *SOURCE], ["--sae.kk", "--sae.k INT"]),
+    "type": (["train", "sae:mp", "--sae.k", "x", *SOURCE], ["--sae.k", "'x'", "INT"]),
+    "k 0": (["train", *TINY, "sae:mp", "--sae.k", "0", *SOURCE], ["sae.k = 0", "at least 1"]),
+    "k above width": (["train", *TINY, "sae:mp", "--sae.k", "21", *SOURCE], ["sae.k = 21", "width = 20"]),
+    "choice": (["train", *TINY, "sae:mp", "--sae.select", "relumax", *SOURCE], ["'relumax'", "'relu_max'"]),
+    "width": (["train", "--width", "0", *TOPK], ["width = 0", "from 1"]),
+    "width beyond int32": (["train", "--width", str(10**20), *TOPK], ["width = 1000", "2**31 - 1"]),
+    "rate": (["train", *TINY, "--optim.lr", "nan", *TOPK], ["optim.lr = nan"]),
+    "seed": (["train", *TINY, "--seed", "-1", *TOPK], ["seed", "-1", "from 0"]),
+    "ks": (["train", *TINY, "--ks", "1,21", *TOPK], ["ks has 21", "width, 20"]),
+    "ks text": (["train", *TINY, "--ks", "1,a", *TOPK], ["--ks 1,a", "1,2,4"]),
+    "source value": (["train", *TINY, *TOPK, "--source.correlation", "7"], ["correlation = 7"]),
+    "required field": (["train", "sae:mp", "source:arrays"], ["--source.path", "required"]),
+    "no plug-in": (["train", "nope.py", *TOPK], ["no file nope.py"]),
+    "no config": (["train", "nope.json"], ["no file nope.json"]),
+    "no saved sae": (["score", "nope"], ["nope/sae.json", "missing"]),
+    "rows": (["score", "nope", "--held-out", "x"], ["--held-out", "'x'"]),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_bad_words_are_one_line_with_what_is_allowed(name, mpsae):
+    words, parts = REFUSED[name]
+    refuse(mpsae, words, *parts)
+
+
+def test_bad_files_are_one_line_that_names_them(mpsae):
+    Path("syntax.py").write_text("x = 1\ndef f(:\n")
+    refuse(mpsae, ["train", "syntax.py", *TOPK], "syntax.py, line 2", "syntax error")
+    refuse(mpsae, ["run", "syntax.py"], "syntax.py", "line 2", "SyntaxError")
+    Path("name.py").write_text("\nx = y\n")
+    refuse(mpsae, ["verdict", "name.py"], "name.py, line 2", "NameError", "'y'")
+    Path("empty.py").write_text("")
+    refuse(mpsae, ["run", "empty.py"], "empty.py", "defines no EXPERIMENT")
+    Path("leaves.py").write_text("raise SystemExit(3)\n")
+    refuse(mpsae, ["run", "leaves.py"], "leaves.py, line 1", "SystemExit")
+    Path("broken.json").write_text("{")
+    refuse(mpsae, ["train", "broken.json"], "broken.json", "not JSON")
+    Path("bytes.json").write_bytes(b"\xff\xfe")
+    refuse(mpsae, ["train", "bytes.json"], "bytes.json", "utf-8")
+    content = json.loads(Path(config("key.json")).read_text())
+    content["optim"]["lrr"] = 3
+    Path("key.json").write_text(json.dumps(content))
+    refuse(mpsae, ["train", "key.json"], "key.json", "optim", "'lrr'", "did you mean 'lr'")
+    refuse(mpsae, ["train", config("good.json"), "--width", "3"], "good.json", "--width", "not both")
+    good = np.random.default_rng(0).normal(size=(300, 8)).astype(np.float32)
+    np.save("nan.npy", np.where(np.arange(8) == 5, np.nan, good))
+    np.save("whole.npy", good)
+    Path("cut.npy").write_bytes(Path("whole.npy").read_bytes()[:700])
+    arrays = [*TINY, "sae:topk", "--sae.k", "2", "source:arrays", "--source.path"]
+    refuse(
+        mpsae, ["train", *arrays, "nan.npy", "--source.cast", "float32"], "nan.npy, row 0, column 5", "nan"
+    )
+    refuse(mpsae, ["train", *arrays, "cut.npy"], "cut.npy", "complete file")
+    refuse(mpsae, ["train", *arrays, "none.npy"], "none.npy", "no such file")
+    refuse(
+        mpsae, ["train", *arrays, "whole.npy", "--source.held-out", "300"], "held_out = 300", "less than 300"
+    )
+    refuse(mpsae, ["train", "--out", "cut.npy", *TINY, *TOPK], "cut.npy", "Not a directory")
+
+
+def test_an_error_in_a_variant_names_its_line_and_debug_shows_the_rest(mpsae, capsys):
+    Path("wrong.py").write_text(PLUGIN.replace("self.sharpness", "self.sharp").replace("_mine", "_wrong"))
+    words = ["train", "wrong.py", *TINY, "sae:test_cli_wrong", "--sae.depth", "1", *SOURCE]
+    refuse(mpsae, words, "wrong.py, line 12: AttributeError", "'sharp'", "--debug")
+    with pytest.raises(AttributeError, match="sharp"):
+        cli.main(["--debug", *words])
+
+
+def saved_in(out):
+    (folder,) = (line.removeprefix("saved in ") for line in out.splitlines() if line.startswith("saved in "))
+    return Path(folder)
+
+
+def numbers(out):
+    return [line.split()[1:] for line in out.splitlines() if not line.startswith("saved in ")]
+
+
+def test_train_score_and_its_refusals(mpsae):
+    code, out, _ = mpsae("train", *TINY, "--save-config", "run.json", "--ks", "1,2", *TOPK, "--seed", "1")
+    assert code == 0
+    folder, headline = saved_in(out), numbers(out)
+    assert {name for name, *_ in headline} >= {"fvu", "ev", "l0", "mcc_signed", "f1_hungarian", "dead_frac"}
+    (group,) = load("results/train/custom").groups
+    assert any(line["metric"] == "curve_steps_ev" and line["at"] == {"k": 1} for line in group.values)
+
+    code, out, err = mpsae("score", folder)
+    assert code == 0 and numbers(out) == headline and not err
+    every = numbers(mpsae("score", folder, "--all")[1])
+    assert len(every) > len(headline) and all(line in every for line in headline)
+
+    kept = Run.from_json(Path("run.json").read_text())
+    assert kept.seed == Seed.all(1) and kept.width == 20 and kept.evaluation.ks == (1, 2)
+    code, out, err = mpsae("train", "run.json")  # the same run: nothing is done again
+    assert code == 0 and saved_in(out) == folder and numbers(out) == headline
+    assert "already in" in err[-1]
+
+    rng = np.random.default_rng(0)
+    np.save("rows20.npy", rng.normal(size=(300, 20)).astype(np.float32))
+    np.save("rows8.npy", rng.normal(size=(300, 8)).astype(np.float32))
+    np.save("nan.npy", np.full((300, 20), np.nan, np.float32))
+    code, out, _ = mpsae("score", folder, "--data", "rows20.npy", "--held-out", "100")
+    assert (
+        code == 0 and dict(numbers(out))["fvu"] != dict(headline)["fvu"]
+        if len(numbers(out)[0]) == 2
+        else True
+    )
+    few = ["--held-out", "100"]
+    refuse(mpsae, ["score", folder, "--data", "rows8.npy", *few], "rows of 20 values", "has 8")
+    refuse(mpsae, ["score", folder, "--data", "nan.npy", *few], "nan.npy, row 0, column 0")
+    refuse(mpsae, ["score", folder, "--data", "rows20.txt"], "rows20.txt", ".npy")
+    record = (folder / "sae.json").read_text()
+    (folder / "sae.json").write_text(record.replace('"k": 2', '"k": 3'))
+    refuse(mpsae, ["score", folder], "sae.json", "damaged", "expected sha256")
+    (folder / "sae.json").write_text(record[:-20])
+    refuse(mpsae, ["score", folder], "sae.json", "damaged")
+
+
+def test_a_variant_of_ones_own_is_trained_and_scored_by_its_file(mpsae):
+    Path("mine.py").write_text(PLUGIN)
+    code, out, _ = mpsae("train", "mine.py", *TINY, "sae:test_cli_mine", "--sae.depth", "3", *SOURCE,
+                         "--save-config", "mine.json")  # fmt: skip
+    assert code == 0
+    folder = saved_in(out)
+    refuse(mpsae, ["train", "mine.py", *TINY, "sae:test_cli_mine", *SOURCE], "--sae.depth", "required")
+    REGISTRY.pop("test_cli_mine")
+    refuse(mpsae, ["score", folder], "sae.json", "unknown variant 'test_cli_mine'")
+    assert numbers(mpsae("score", "mine.py", folder)[1]) == numbers(out)
+    assert saved_in(mpsae("train", "mine.py", "mine.json")[1]) == folder
+
+
+def test_a_diverged_run_says_so_and_exits_with_1(mpsae):
+    code, out, _ = mpsae("train", *TINY, "--optim.lr", "1e30", "--optim.warmup", "0", *TOPK)
+    assert code == 1 and "diverged at step" in out
+
+
+def experiment(limit):
+    Path("elsewhere").mkdir(exist_ok=True)
+    Path("elsewhere/_mine_helper.py").write_text(
+        "from mpsae.sources.tree20 import Tree20\nSOURCE = Tree20(held_out=200)\n"
+    )
+    path = Path("elsewhere/mine.py")
+    path.write_text(EXPERIMENT % limit)
+    return path
+
+
+def test_an_experiment_file_from_elsewhere_runs_draws_and_is_judged(mpsae):
+    path = experiment("1e9")
+    code, out, err = mpsae("run", path, "--scale", "smoke")
+    assert code == 0 and "a note of its own" in err
+    assert "Does it run?" in out and "pass" in out and "1 of 2 claims are not judged" in out
+    figure = Path("results/mine/smoke/figures/only.png")
+    assert figure.read_bytes().startswith(b"\x89PNG")
+    rows_file = Path("results/mine/smoke/rows.jsonl").read_bytes()
+
+    assert mpsae("verdict", path)[0] == 0
+    figure.unlink()
+    assert mpsae("figures", path, "--scale", "smoke")[0] == 0 and figure.is_file()
+    experiment("0")
+    code, out, _ = mpsae("verdict", path)
+    assert code == 1 and "fail" in out
+    assert mpsae("run", path, "--scale", "smoke", "--no-figures")[0] == 0
+    assert Path("results/mine/smoke/rows.jsonl").read_bytes() == rows_file
+    refuse(mpsae, ["verdict", path, "--scale", "full"], "results/mine/full", "mpsae run mine --scale full")
+    Path("results/mine/smoke/rows.jsonl").write_bytes(rows_file.replace(b'"fvu"', b'"fvv"'))
+    refuse(mpsae, ["verdict", path], "rows.jsonl", "damaged")
+
+
+def test_ctrl_c_ends_in_one_line_and_keeps_what_is_finished(here):
+    config("short.json")
+    config("long.json", steps=50_000_000)
+    rows_file = here / "results/train/custom/rows.jsonl"
+    words = [sys.executable, "-m", "mpsae.cli", "train", "short.json", "long.json"]
+    running = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                               env=os.environ | {"PYTHONUNBUFFERED": "1"})  # fmt: skip
+    try:
+        limit = time.monotonic() + 90
+        while not (rows_file.is_file() and rows_file.read_text().count('"kind":"end"') == 1):
+            assert time.monotonic() < limit and running.poll() is None, running.communicate()
+            time.sleep(0.05)
+        time.sleep(0.5)
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=60)
+    finally:
+        running.kill()
+    lines = err.splitlines()
+    assert running.returncode == 130 and out == "" and "Traceback" not in err
+    assert lines[-1] == "mpsae train: stopped; finished work is kept, the same command goes on"
+    assert all(line.startswith("train: run") for line in lines[:-1])
+    (group,) = load(rows_file).groups
+    assert group.end["status"] == "ok" and group.run["optim"]["steps"] == 20
+    assert [path.name for path in (here / "results/train/custom/saes").iterdir()] == [group.run["run"]]

@@ -1,0 +1,225 @@
+"""Experiments are data: their grids are valid at every scale, their claims and figures meet their rows."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from mpsae import rows
+from mpsae.claim import judge
+from mpsae.experiment import SCALES, Results, find, known, results
+from mpsae.inference import curves
+from mpsae.metrics.base import known_metrics
+from mpsae.plots import style
+from mpsae.progress import Progress
+from mpsae.saes.topk import TopK
+from mpsae.score import score
+from mpsae.source import known_sources
+from mpsae.verbs import figures, verdict
+
+NAMES = ("absorption", "digits", "hierarchy")
+BEYOND_SCORES = {"stability", "stability_abs"} | {
+    f"curve_{kind}_{what}"
+    for kind in ("steps", "largest")
+    for what in ("nmse", "ev", "k90", "overshoot", "auc_k")
+}
+SHOWN = ("gram", "cross_gram_codes", "reference_codes", "coherence_hist")
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_known_are_the_packages_own_and_those_of_the_current_folder(here):
+    assert set(known()) == set(NAMES)
+    (here / "experiments").mkdir()
+    for name in ("mine.py", "digits.py", "_helper.py", "notes.txt"):
+        (here / "experiments" / name).write_text("")
+    assert set(known()) == {*NAMES, "mine"}
+    assert known()["digits"].is_relative_to(here) and not known()["hierarchy"].is_relative_to(here)
+
+
+def test_find_by_name_and_by_path(here):
+    by_name = find("digits")
+    assert by_name.name == "digits" and set(by_name.cost) == set(SCALES)
+    assert find(str(known()["digits"])).question == by_name.question
+    with pytest.raises(ValueError, match="unknown experiment 'digit'.*did you mean 'digits'"):
+        find("digit")
+    with pytest.raises(ValueError, match="no experiment file nope.py"):
+        find("nope.py")
+
+
+def test_a_file_that_cannot_be_loaded_leaves_nothing_behind(here):
+    path = here / "halfway.py"
+    path.write_text("x = 1\n1 / 0\n")
+    with pytest.raises(ValueError, match="halfway.py, line 2: cannot be loaded, ZeroDivisionError") as caught:
+        find("halfway.py")
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    shutil.copy(known()["digits"], path)
+    shutil.copy(known()["digits"].parent / "_image_figures.py", here)
+    assert find("halfway.py").name == "digits"
+
+
+def group(run_id, scale="smoke", value=1.0, **head):
+    run = {"run": run_id, "experiment": "e", "scale": scale, "source": {"name": "s"}, "variant": "v",
+           "fields": {}, "seed": {"init": 0}, "provenance": {}} | head  # fmt: skip
+    return rows.Group(run=run, values=[{"metric": "fvu", "value": value}], end={"status": "ok"})
+
+
+def test_results_are_those_of_the_largest_scale_that_has_rows(tmp_path):
+    with pytest.raises(ValueError, match="no results in .*/e: run `mpsae run e --scale quick` first"):
+        results("e", None, tmp_path)
+    rows.append(tmp_path / "e/smoke/rows.jsonl", group("a"))
+    assert results("e", None, tmp_path).scale == "smoke"
+    rows.append(tmp_path / "e/full/rows.jsonl", group("b", "full"))
+    found = results("e", None, tmp_path)
+    assert (found.scale, found.folder, len(found.rows)) == ("full", tmp_path / "e/full", 1)
+    assert results("e", "smoke", tmp_path).rows[0]["run"] == "a"
+    with pytest.raises(ValueError, match="e/quick: run `mpsae run e --scale quick`"):
+        results("e", "quick", tmp_path)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_run_of_every_grid_is_valid(name, scale):
+    experiment = find(name)
+    grid = experiment.runs(scale)
+    dims = {"tree20": 20, "toy_matryoshka": 20, "digits": 64, "mnist": 784}
+    for run in grid:
+        run.validate()
+        run.sae.validate(dims[run.source.name], run.width)
+        assert run.label
+    ids = {run.id(f"{run.source!r} {run.seed.world}") for run in grid}
+    assert len(ids) == len(grid)  # no cell is there twice
+    assert all(isinstance(note, str) for note in experiment.notes(scale))
+    for bound in experiment.bounds:
+        assert bound.dictionary in ("true", "random")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_claims_name_metrics_and_scales_that_exist(name):
+    for claim in find(name).claims:
+        assert claim.metric in known_metrics().keys() | BEYOND_SCORES, claim.text
+        assert set(claim.scales) <= set(SCALES), claim.text
+    texts = [claim.text for claim in find(name).claims]
+    assert len(texts) == len(set(texts))
+
+
+def template(run):
+    """(value lines, arrays) of one untrained SAE on a small source of the run's kind."""
+    kind = known_sources()[run.source.name]
+    small = {"held_out": 1000} if "held_out" in kind.__dataclass_fields__ else {}
+    source = kind(**small).build(0)
+    sae = TopK(k=2)
+    params = sae.init(jax.random.key(0), source.dim, run.width)
+    scores = score(sae, params, source)
+    values = scores.rows + (curves(sae, params, source, run.evaluation.ks).rows if run.evaluation.ks else [])
+    lines = [
+        {"metric": name, "value": value.value, "at": value.at, "n": scores.n, "split": "held_out"}
+        for name, value in values
+    ]
+    arrays = {name: scores.matrices[name].array for name in SHOWN if name in scores.matrices}
+    atoms = np.asarray(params["atoms"])[: max(1, run.evaluation.atoms)]
+    examples = np.zeros((3, len(run.evaluation.ks) + 1, source.dim))
+    return lines, {
+        name: np.asarray(array, np.float32)
+        for name, array in (arrays | {"atoms": atoms, "examples": examples}).items()
+    }
+
+
+def synthetic(name, scale, root):
+    """A results folder as the grid would leave it, with numbers nobody trained."""
+    experiment, made = find(name), {}
+    grid = experiment.runs(scale)
+    file = root / name / scale / "rows.jsonl"
+    for run in grid:
+        kind = run.source.name
+        if kind not in made:
+            lines, arrays = template(run)
+            made[kind] = lines, rows.write_arrays(file.parent, kind, arrays)
+        bounds = experiment.bounds if run.label == grid[0].label else ()
+        for label in (run.label, *(bound.name for bound in bounds)):
+            append(file, name, scale, label, run, made[kind])
+    return results(name, scale, root)
+
+
+def append(file, name, scale, label, run, made):
+    lines, arrays = made
+    factor = 1 + 0.1 * run.seed.init + 0.01 * len(label)
+    wanted = {*run.evaluation.matrices, *(("atoms",) if run.evaluation.atoms else ())}
+    wanted |= {"examples"} if run.evaluation.examples else set()
+    values = [line | {"value": line["value"] and line["value"] * factor} for line in lines]
+    values += [line | {"at": {}, "split": "held_out"} for line in arrays if line["metric"] in wanted]
+    head = run.identity("f" * 64) | {
+        "run": run.id(f"{run.source!r} {run.seed} {label}"), "label": label, "schema": rows.SCHEMA,
+        "experiment": name, "scale": scale, "provenance": {},
+    }  # fmt: skip
+    rows.append(file, rows.Group(run=head, values=values, end={"status": "ok"}))
+
+
+@pytest.mark.parametrize("name, scale", [*((name, "quick") for name in NAMES), ("absorption", "smoke")])
+def test_figures_are_drawn_and_claims_judged_from_stored_rows_alone(name, scale, tmp_path, monkeypatch):
+    import matplotlib.pyplot as plt
+
+    monkeypatch.setattr(rows, "append_bytes", unsynced)
+    stored = synthetic(name, scale, tmp_path)
+    experiment = find(name)
+    written = figures.draw(experiment, stored, Progress())
+    plt.close("all")
+    assert written and all(path.read_bytes().startswith(b"\x89PNG") for path in written)
+    assert all(path.parent == stored.folder / "figures" for path in written)
+    judged = verdict.verdicts(experiment, stored)
+    here = [one for claim, one in zip(experiment.claims, judged, strict=True) if scale in claim.scales]
+    if scale == "smoke":
+        assert not here
+    else:
+        assert here and sum(one.status == "no data" for one in here) < len(here)
+    text = verdict.lines(experiment, stored)
+    assert text.startswith(f"{name} at scale {scale}: {experiment.question}")
+
+
+def unsynced(path, data, *, mend):
+    """`append_bytes` without its fsync, which is most of the time of a thousand groups."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "ab") as file:
+        file.write(data)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_claim_picks_two_runs_of_one_seed_at_full_scale(name):
+    experiment = find(name)
+    grid = experiment.runs("full")
+    for claim in experiment.claims:
+        found = [
+            {"run": f"{i}", "metric": claim.metric, "scale": "full", "label": run.label, "value": 1.0,
+             "variant": run.sae.name, "split": "held_out", "source": {"name": run.source.name}
+             | dataclasses.asdict(run.source), "seed": dataclasses.asdict(run.seed), "at": at}
+            for i, run in enumerate(grid)
+            for at in ({}, {"r": 1}, {"r": 2})
+            if at == {} or claim.metric == "babel_coactive"
+        ]  # fmt: skip
+        if "full" in claim.scales and not claim.text.startswith("mnist"):
+            assert judge(claim, found, "full").n > 1, claim.text
+
+
+def test_a_results_matrix_is_read_back_or_refused(tmp_path):
+    (line,) = rows.write_arrays(tmp_path, "run", {"gram": np.eye(3, dtype=np.float32)})
+    stored = Results("e", "smoke", tmp_path, [])
+    np.testing.assert_array_equal(stored.matrix({"array": line}), np.eye(3))
+    (tmp_path / line["array"]).write_bytes(b"changed")
+    with pytest.raises(ValueError, match="damaged"):
+        stored.matrix({"array": line})
+
+
+def test_style_leaves_the_settings_of_the_caller_alone():
+    import matplotlib
+
+    before = matplotlib.rcParams["font.size"], matplotlib.rcParams["axes.grid"]
+    with style():
+        assert matplotlib.rcParams["axes.grid"] is True
+    assert (matplotlib.rcParams["font.size"], matplotlib.rcParams["axes.grid"]) == before

@@ -1,0 +1,49 @@
+"""The README's code is real: its plug-in passes the suite, its Python runs, its commands exist."""
+
+import re
+import shlex
+from pathlib import Path
+
+from mpsae import cli
+from mpsae.plugin import load
+from mpsae.sae import REGISTRY, known
+from mpsae.testing import check_sae
+
+README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
+PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+PLUGIN = next(code for code in PYTHON if "SAE, name=" in code)
+
+
+def test_the_plug_in_shown_passes_every_check(tmp_path):
+    path = tmp_path / "my_sae.py"
+    path.write_text(PLUGIN)
+    assert len(PLUGIN.splitlines()) < 30
+    before = known() and dict(REGISTRY)
+    try:
+        (soft,) = load(path)
+        findings = check_sae(soft)
+        assert [finding for finding in findings if not finding.ok] == []
+        assert f"the same {len(findings)} checks" in README
+    finally:
+        REGISTRY.clear()
+        REGISTRY.update(before)
+
+
+def test_the_python_shown_runs():
+    code = next(code for code in PYTHON if "MatchingPursuit(k=8)" in code)
+    names: dict = {}
+    exec(compile(code, "README.md", "exec"), names)
+    assert names["code"].dense().shape == (32, 512)
+
+
+def test_the_verbs_and_names_shown_exist():
+    lines = [line.split("#")[0] for line in README.splitlines() if line.startswith("mpsae ")]
+    verbs = {shlex.split(line)[1] for line in lines if len(shlex.split(line)) > 1}
+    assert verbs <= set(cli.VERBS)
+    assert len(verbs) >= 6
+
+
+def test_every_picture_and_folder_named_is_there():
+    root = Path(__file__).resolve().parents[1]
+    for picture in re.findall(r"!\[.*?\]\((.*?)\)", README):
+        assert (root / picture).is_file(), picture
