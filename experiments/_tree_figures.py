@@ -33,8 +33,10 @@ def square(axes, values, title=""):
 
 
 def dictionaries(results, c):
-    """Fig 4A: learned atoms against each other (top) and against the truth (bottom), first seed."""
+    """Fig 4A: learned atoms against each other (top) and the truth (bottom), first seed; None without rows."""
     labels = [label for label in ALL if matrix(results, label, "gram", at_correlation(c))]
+    if not labels:
+        return None
     figure, axes = plt.subplots(2, len(labels) + 1, figsize=(2.0 * (len(labels) + 1), 4.9))
     truth = true_gram(c)
     square(axes[0, 0], truth, "truth")
@@ -103,8 +105,10 @@ def truth_figure():
 
 
 def runs_side_by_side(results, where, title):
-    """Figs 12-16: a column per SAE, up to four runs: learned · true above the codes of 100 samples."""
+    """Figs 12-16: a column per SAE, up to four runs, atoms above codes; None without rows."""
     labels = [label for label in ALL if matrix(results, label, "cross_gram_codes", where)]
+    if not labels:
+        return None
     grams = {label: matrix(results, label, "cross_gram_codes", where) for label in labels}
     codes = {label: matrix(results, label, "reference_codes", where) for label in labels}
     count = max(map(len, grams.values()))
@@ -113,6 +117,9 @@ def runs_side_by_side(results, where, title):
         height_ratios=(1, 0.62) * count,
     )  # fmt: skip
     for j, label in enumerate(labels):
+        for i in range(len(grams[label]), count):  # a SAE with fewer runs than another
+            axes[2 * i, j].axis("off")
+            axes[2 * i + 1, j].axis("off")
         for i, (gram, code) in enumerate(zip(grams[label], codes[label], strict=True)):
             image = square(axes[2 * i, j], gram, label if i == 0 else "")
             plots.heat(axes[2 * i + 1, j], code.T, limit=2.5)

@@ -1,7 +1,7 @@
 """Figure 4 and Figures 11-16 of arXiv 2506.03093: which SAE recovers a known tree, and until when?"""
 
 from _contenders import ALL, BOUNDS, PAPER, optim
-from _tree_figures import dictionaries, runs_side_by_side, sweep_curves, truth_figure
+from _tree_figures import at_correlation, dictionaries, runs_side_by_side, sweep_curves, truth_figure
 
 from mpsae.claim import Claim, Compare
 from mpsae.config import Evaluation, Run, Seed
@@ -56,25 +56,21 @@ def at(label, c):
 
 
 def figures(results):
-    """Fig 4 (A; B and C with recovery beside reconstruction), 11, 12-15 and 16."""
-    shown = [c for c in SHOWN[results.scale] if c > 0 or results.scale != "full"]
-    drawn = {
-        "fig4a_dictionaries": dictionaries(results, min(shown)),
-        "fig4bc_recovery": sweep_curves(results),
-    }
-    drawn["fig11_truth"] = truth_figure()
+    """Fig 4 (A; B and C with recovery beside reconstruction), 11, 12-15 and 16, as far as rows go."""
+    low = min(c for c in SHOWN[results.scale] if c > 0 or results.scale != "full")
+    drawn = {"fig4bc_recovery": sweep_curves(results), "fig11_truth": truth_figure()}
+    drawn["fig4a_dictionaries"] = dictionaries(results, low)
     for number, c in zip(range(12, 16), (0.0, 0.3, 0.6, 0.9), strict=True):
-        if c in GRID[results.scale]:
-            drawn[f"fig{number}_runs_c{c:.1f}"] = runs_side_by_side(
-                results, lambda row, c=c: row["source"].get("correlation") == c,
-                f"Four runs at sibling correlation {c}",
-            )  # fmt: skip
-    drawn["fig16_runs_toy"] = runs_side_by_side(
-        results,
-        lambda row: row["source"]["name"] == "toy_matryoshka",
-        "Four runs on the original Matryoshka toy",
-    )
-    return drawn
+        title = f"Fig {number}. Runs at sibling correlation {c}"
+        drawn[f"fig{number}_runs_c{c:.1f}"] = runs_side_by_side(results, at_correlation(c), title)
+    title = "Fig 16. Runs on the original Matryoshka toy"
+    drawn["fig16_runs_toy"] = runs_side_by_side(results, on_toy, title)
+    return {name: figure for name, figure in drawn.items() if figure is not None}
+
+
+def on_toy(row):
+    """Whether a row is of the original Matryoshka toy."""
+    return row["source"]["name"] == "toy_matryoshka"
 
 
 REACH = {"required": True, "scales": ("full",)}  # numbers stated for medians of 10 full runs

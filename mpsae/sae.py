@@ -139,8 +139,9 @@ def known() -> dict[str, type[SAE]]:
 
 def presets() -> dict[str, SAE]:
     """Hyperparameters that reproduce published forms, by name: the `PRESETS` of variant modules."""
-    modules = {importlib.import_module(cls.__module__) for cls in known().values()}
-    return {name: sae for module in modules for name, sae in getattr(module, "PRESETS", {}).items()}
+    modules = sorted({cls.__module__ for cls in known().values()})
+    tables = [getattr(importlib.import_module(name), "PRESETS", {}) for name in modules]
+    return {name: sae for table in tables for name, sae in table.items()}
 
 
 def find(name: str) -> type[SAE]:
