@@ -3,7 +3,7 @@
 import jax
 import matplotlib.pyplot as plt
 import numpy as np
-from _contenders import ALL, ORDER
+from _contenders import ORDER
 
 from mpsae import plots
 from mpsae.source import world_key
@@ -22,6 +22,13 @@ def matrix(results, label, metric, where):
     return [results.matrix(row) for row in sorted(found, key=lambda row: row["seed"]["init"])]
 
 
+def having(results, metric, where):
+    """The labels that have such a matrix, plug-ins after the known ones."""
+    return plots.labels_of(
+        [row for row in results.rows if row["metric"] == metric and row["array"] and where(row)], ORDER
+    )
+
+
 def square(axes, values, title=""):
     """A 20 x 20 heatmap with the blocks of the three families marked."""
     image = plots.heat(axes, values, title=title)
@@ -34,7 +41,7 @@ def square(axes, values, title=""):
 
 def dictionaries(results, c):
     """Fig 4A: learned atoms against each other (top) and the truth (bottom), first seed; None without rows."""
-    labels = [label for label in ALL if matrix(results, label, "gram", at_correlation(c))]
+    labels = having(results, "gram", at_correlation(c))
     if not labels:
         return None
     figure, axes = plt.subplots(2, len(labels) + 1, figsize=(2.0 * (len(labels) + 1), 4.9))
@@ -85,7 +92,8 @@ def sweep_curves(results):
     plots.legend(figure, axes[0, 0], columns=5)
     plots.caption(
         figure, "Fig 4B, C and beyond. Lower is better for both MSEs, absorption and FVU; higher for recovery. "
-        f"Median of {plots.seeds(rows)} seeds, band: 95 % bootstrap interval. Values below 1e-8 are drawn at 1e-8.",
+        f"Median of {plots.seeds(rows)} seeds, band: 95 % bootstrap interval, "
+        "×: a seed without a value. Values below 1e-8 are drawn at 1e-8.",
     )  # fmt: skip
     return figure
 
@@ -106,7 +114,7 @@ def truth_figure():
 
 def runs_side_by_side(results, where, title):
     """Figs 12-16: a column per SAE, up to four runs, atoms above codes; None without rows."""
-    labels = [label for label in ALL if matrix(results, label, "cross_gram_codes", where)]
+    labels = having(results, "cross_gram_codes", where)
     if not labels:
         return None
     grams = {label: matrix(results, label, "cross_gram_codes", where) for label in labels}

@@ -1,7 +1,7 @@
 """Table 1 of arXiv 2506.03093, and what it rests on: absorption against firing variance."""
 
 import matplotlib.pyplot as plt
-from _contenders import ALL, BOUNDS, ORDER, PAPER, optim
+from _contenders import ALL, BOUNDS, ORDER, PAPER, contenders, optim
 
 from mpsae import plots
 from mpsae.claim import Claim, Compare
@@ -42,8 +42,9 @@ def runs(scale):
         (label, Tree20(std=spread, child_std=spread, held_out=held_out), seed)
         for seed in range(SEEDS[scale][1]) for label in ALL for spread in DIAL[scale]
     ]  # fmt: skip
+    saes = contenders(scale)
     return [
-        Run(source=source, sae=ALL[label], width=20, optim=optim(scale), seed=Seed.all(seed), label=label)
+        Run(source=source, sae=saes[label], width=20, optim=optim(scale), seed=Seed.all(seed), label=label)
         for label, source, seed in sorted(cells + dial, key=lambda cell: cell[2])
     ]
 
@@ -114,17 +115,18 @@ def dial_figure(results):
     axes[0].text(0.12, 0.5**0.5 + 0.01, "fully merged child", fontsize=7.5, color="#666666")
     plots.legend(figure, axes[0], columns=9)
     plots.caption(
-        figure, "Firing variance is load-bearing: with fixed magnitudes parent and child cannot be told apart by "
-        f"energy. Median of {plots.seeds(rows)} seeds, band: 95 % bootstrap interval.",
+        figure, "What the claim rests on: absorption as the magnitudes lose their variance (all nodes N(1.5, std²)). "
+        f"× marks a seed without a value. Median of {plots.seeds(rows)} seeds, band: 95 % bootstrap interval.",
     )  # fmt: skip
     return figure
 
 
+REACH = {"required": True, "scales": ("full",)}  # numbers stated for full runs
 CLAIMS = (
     *(
         Claim(f"MP absorbs {'little' if mean == 0.5 else 'nothing'} at child {mean:g} ± {std:.4g}", METRIC,
               in_cell("MP", mean, std), low=-0.05, high=0.2 if mean == 0.5 else 0.05, source="paper Table 1",
-              reduce="mean", required=True)
+              reduce="mean", **REACH)
         for mean, std in TABLE
     ),
     *(
@@ -135,8 +137,8 @@ CLAIMS = (
         for label, value in zip(NAMES[1:], published[1:], strict=True)
         if value is not None
     ),
-    Claim("MP does not absorb at std 0.25", METRIC, on_dial("MP", 0.25), low=-0.02, high=0.02, required=True),
-    Claim("MP absorbs at std 0", METRIC, on_dial("MP", 0.0), low=0.5, required=True),
+    Claim("MP does not absorb at std 0.25", METRIC, on_dial("MP", 0.25), low=-0.02, high=0.02, **REACH),
+    Claim("MP absorbs at std 0", METRIC, on_dial("MP", 0.0), low=0.5, **REACH),
     *(
         Compare(f"MP absorbs less than {label} at std {spread:g}", METRIC, on_dial("MP", spread),
                 on_dial(label, spread), "lower", source="paper's claim, extended")

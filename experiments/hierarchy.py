@@ -1,6 +1,6 @@
 """Figure 4 and Figures 11-16 of arXiv 2506.03093: which SAE recovers a known tree, and until when?"""
 
-from _contenders import ALL, BOUNDS, PAPER, optim
+from _contenders import BOUNDS, PAPER, contenders, optim
 from _tree_figures import at_correlation, dictionaries, runs_side_by_side, sweep_curves, truth_figure
 
 from mpsae.claim import Claim, Compare
@@ -13,7 +13,7 @@ GRID = {"smoke": (0.0, 0.6), "quick": (0.0, 0.3, 0.6, 0.9), "full": tuple(c / 10
 SEEDS = {"smoke": 2, "quick": 3, "full": 10}
 SHOWN = {"smoke": (0.0, 0.6), "quick": (0.0, 0.3, 0.6, 0.9), "full": (0.0, 0.1, 0.3, 0.6, 0.9)}
 MATRICES = ("gram", "cross_gram_codes", "reference_codes")
-TOY = ALL | {label: ALL[label].replace(tol=0.6) for label in ("MP", "MP unit norm")}
+TOY_L0 = 1.12  # of the published tree; the release steers to 1.2338, which is not its L0
 
 
 def runs(scale):
@@ -30,14 +30,14 @@ def runs(scale):
             evaluation=Evaluation(matrices=MATRICES if c in SHOWN[scale] and seed < 4 else ()),
         )
         for seed in range(SEEDS[scale])
-        for label, sae in ALL.items()
+        for label, sae in contenders(scale).items()
         for c in GRID[scale]
         if label in PAPER or c in SHOWN[scale]
     ]
     toys = [
         Run(
             source=ToyMatryoshka(held_out=held_out),
-            sae=sae.replace(target_l0=1.12) if hasattr(sae, "target_l0") else sae,
+            sae=sae,
             width=20,
             optim=optim(scale),
             seed=Seed.all(seed),
@@ -45,9 +45,17 @@ def runs(scale):
             evaluation=Evaluation(matrices=MATRICES),
         )
         for seed in range(min(4, SEEDS[scale]))
-        for label, sae in TOY.items()
+        for label, sae in toy(contenders(scale)).items()
     ]
     return trees + toys
+
+
+def toy(saes):
+    """The same SAEs steered to the toy's own L0; pursuit stops at the paper's residual of 0.6."""
+    own = {"target_l0": TOY_L0, "k": TOY_L0, "tol": 0.6}
+    names = {"ReLU": ["target_l0"], "Matryoshka": ["target_l0"], "BatchTopK": ["k"], "MP": ["tol"],
+             "MP unit norm": ["tol"], "TopK": []}  # fmt: skip
+    return {label: sae.replace(**{name: own[name] for name in names[label]}) for label, sae in saes.items()}
 
 
 def at(label, c):
@@ -63,7 +71,7 @@ def figures(results):
     for number, c in zip(range(12, 16), (0.0, 0.3, 0.6, 0.9), strict=True):
         title = f"Fig {number}. Runs at sibling correlation {c}"
         drawn[f"fig{number}_runs_c{c:.1f}"] = runs_side_by_side(results, at_correlation(c), title)
-    title = "Fig 16. Runs on the original Matryoshka toy"
+    title = "Fig 16. Runs on the original Matryoshka toy, 15 000 steps and 5 prefixes as on the tree"
     drawn["fig16_runs_toy"] = runs_side_by_side(results, on_toy, title)
     return {name: figure for name, figure in drawn.items() if figure is not None}
 

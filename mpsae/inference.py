@@ -16,15 +16,17 @@ from mpsae.score import Book, Scores, Source, closure, held_out
 METRICS_SHOWN = ("nmse", "ev")
 
 
-def curves(sae: Any, params: dict, source: Source, ks: Iterable[int] | None = None) -> Scores:
+def curves(
+    sae: Any, params: dict, source: Source, ks: Iterable[int] | None = None, *, trained: int | None = None
+) -> Scores:
     """nmse and ev at each k of `ks`: rows `curve_{steps,largest}_{nmse,ev}` with `at` {"k": k}.
 
-    steps: `sae.replace(k=k)` where the variant has an integer field k (k pursuit steps, the k
-    largest pre-activations), else as largest: its k largest codes. Then k90, overshoot, auc_k.
-    Where codes are nested the largest k is encoded once and cut.
+    steps: the code of `sae.at_k(k)` (k pursuit steps, the k largest pre-activations), or as
+    `largest` for a variant that has none; largest: the k largest of the codes it gives. Then k90,
+    overshoot (past `trained`, the k of training) and auc_k. Nested codes are encoded once and cut.
     """
     known_metrics()
-    width, trained = len(params["atoms"]), _trained_k(sae)
+    width = len(params["atoms"])
     chosen = shape.grid(min(width, 4 * (trained or 16)), also=trained) if ks is None else sorted(set(ks))
     rows: list[tuple[str, Value]] = []
     for kind, cut in (("steps", _cut(sae)), ("largest", "largest")):
@@ -42,23 +44,19 @@ def rebuilt(sae: Any, params: dict, x: jax.Array, ks: tuple[int, ...]) -> list[j
     return [sae.decode(params, code) for code in CUTS[_cut(sae)](sae, params, x, ks)]
 
 
-def _trained_k(sae: Any) -> int | None:
-    k = getattr(sae, "k", None)
-    return k if isinstance(k, int) else None
-
-
 def _cut(sae: Any) -> str:
-    if _trained_k(sae) is None:
+    cut = sae.at_k(1)
+    if cut is None:
         return "largest"
-    return "nested" if getattr(sae, "nested", False) else "own"
+    return "nested" if cut.nested else "own"
 
 
 def _own(sae, params, x, ks):
-    return [sae.replace(k=k).encode(params, x) for k in ks]
+    return [sae.at_k(k).encode(params, x) for k in ks]
 
 
 def _nested(sae, params, x, ks):
-    return _prefixes(sae.replace(k=max(ks)).encode(params, x), ks)
+    return _prefixes(sae.at_k(max(ks)).encode(params, x), ks)
 
 
 def _largest(sae, params, x, ks):

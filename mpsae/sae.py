@@ -113,6 +113,10 @@ class SAE(struct.PyTreeNode):
         """The inference form: a registered variant and its params, independent of `state`."""
         return self, params
 
+    def at_k(self, k: int) -> "SAE | None":
+        """The same params asked for k atoms a row; None where the codes exist only as they are."""
+        return self.replace(k=k) if isinstance(getattr(self, "k", None), int) else None
+
     def validate(self, dim: int, width: int) -> None:
         """Refuse hyperparameters that cannot work, by ValueError; called once at the border."""
         if width < 1:

@@ -161,8 +161,18 @@ def _do_stack(jobs: list[Job], place: _Place, progress: Progress, what: str) -> 
 def _score(job: Job, one: Trained) -> tuple[Any, dict, Scores, list[tuple[str, Value]]]:
     """(frozen SAE, its params, scores, rows of its curves)."""
     sae, params = job.run.sae.freeze(one.params, one.state)
-    more = curves(sae, params, job.source, job.run.evaluation.ks).rows if job.run.evaluation.ks else []
-    return sae, params, score(sae, params, job.source), more
+    k, ks = getattr(job.run.sae, "k", 0), job.run.evaluation.ks
+    trained = int(k) if k and k == int(k) else None
+    more = curves(sae, params, job.source, ks, trained=trained).rows if ks else []
+    scores = score(sae, params, job.source)
+    return sae, params, scores, more + _l0_miss(job.run.sae, scores)
+
+
+def _l0_miss(sae: Any, scores: Scores) -> list[tuple[str, Value]]:
+    """Measured L0 over the mean L0 the variant was steered to, - 1; matched is within 2 %."""
+    k = getattr(sae, "k", 0)
+    target, found = getattr(sae, "target_l0", 0.0) or (k if isinstance(k, float) else 0.0), scores.value("l0")
+    return [("l0_miss", Value(None if found is None else found / target - 1))] if target else []
 
 
 def _record(job: Job, one: Trained, result: tuple, seconds: float, place: _Place) -> None:

@@ -44,6 +44,9 @@ class Mixed(struct.PyTreeNode):
 class Identity(struct.PyTreeNode):
     """z = x, x̂ = z D: rows are the codes themselves."""
 
+    def at_k(self, k):
+        return None
+
     def encode(self, params, x):
         return Code(values=x, width=x.shape[1])
 
@@ -55,6 +58,10 @@ class Pursuit(struct.PyTreeNode):
     """Plain matching pursuit over unit atoms, a Python loop: the reference, not the variant."""
 
     k: int = struct.field(pytree_node=False, default=2)
+    nested: bool = struct.field(pytree_node=False, default=False)
+
+    def at_k(self, k):
+        return self.replace(k=k)
 
     def steps(self, params, x):
         import jax.numpy as jnp

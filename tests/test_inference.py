@@ -10,6 +10,7 @@ from mpsae.inference import curves, rebuilt
 from mpsae.sae import presets
 from mpsae.saes.mp import MatchingPursuit
 from mpsae.saes.relu import ReLU
+from mpsae.saes.threshold import Threshold
 from mpsae.saes.topk import TopK
 
 DIM, WIDTH, KS = 6, 10, (1, 3, 10)
@@ -19,11 +20,13 @@ CASES = {
     "mp stop": MatchingPursuit(k=3, tol=0.5, on_repeat="stop", analysis="untied_bias"),
     "mp sliced": presets()["mp_eleuther"].replace(k=2, slices=2),
     "relu": ReLU(),
+    "threshold": Threshold(),
 }
 
 
 def made(sae):
     params = sae.project(sae.init(jax.random.key(1), DIM, WIDTH))
+    params |= {"threshold": jnp.float32(0.8)} if "threshold" in params else {}
     x = jax.random.normal(jax.random.key(2), (70, DIM))
     return params, x
 
@@ -42,8 +45,12 @@ def from_scratch(sae, params, x, k):
     code = sae.encode(params, x)
     bias = sae.decode(params, code.replace(values=jnp.zeros_like(code.values)))[0]
     trained = np.asarray(code.dense(), np.float64)
-    has_k = isinstance(getattr(sae, "k", None), int)
-    asked = np.asarray(sae.replace(k=k).encode(params, x).dense()) if has_k else largest(trained, k)
+    if isinstance(getattr(sae, "k", None), int):
+        asked = np.asarray(sae.replace(k=k).encode(params, x).dense())
+    elif isinstance(sae, Threshold):  # the k largest pre-activations, whatever the threshold
+        asked = largest(np.maximum(np.asarray(sae.preactivation(params, x)), 0.0), k)
+    else:
+        asked = largest(trained, k)
     atoms = np.asarray(params["atoms"], np.float64)
     codes = {"steps": asked, "largest": largest(trained, k)}
     return {kind: values @ atoms + np.asarray(bias, np.float64) for kind, values in codes.items()}
@@ -67,7 +74,7 @@ def test_curves_equal_brute_force_at_every_k(name):
 
 def test_the_default_grid_holds_the_trained_k_and_stays_within_the_width():
     params, x = made(TopK(k=3))
-    points = [value.at["k"] for name, value in curves(TopK(k=3), params, Rows(x)).rows
+    points = [value.at["k"] for name, value in curves(TopK(k=3), params, Rows(x), trained=3).rows
               if name == "curve_steps_nmse"]  # fmt: skip
     assert 3 in points and points == sorted(points) and max(points) <= WIDTH
 
@@ -89,7 +96,7 @@ def test_rebuilt_is_the_decoding_at_each_k_in_the_order_asked(name):
 def test_one_more_pursuit_step_never_adds_error():
     sae = MatchingPursuit(k=3)
     params, x = made(sae)
-    scores = curves(sae, params, Rows(x), KS)
+    scores = curves(sae, params, Rows(x), KS, trained=3)
     errors = [scores.value("curve_steps_nmse", {"k": k}) for k in KS]
     assert errors == sorted(errors, reverse=True)
     assert scores.value("curve_steps_overshoot") <= 1e-6

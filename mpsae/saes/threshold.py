@@ -5,6 +5,7 @@ import jax.numpy as jnp
 
 from mpsae.code import Code
 from mpsae.oneshot import OneShot
+from mpsae.saes.topk import TopK
 
 
 class Threshold(OneShot, name="threshold"):
@@ -14,6 +15,9 @@ class Threshold(OneShot, name="threshold"):
 
     def init(self, key, dim, width):
         return super().init(key, dim, width) | {"threshold": jnp.zeros(())}
+
+    def at_k(self, k):
+        return TopK(k=k, norm=self.norm, centre=self.centre)  # the k largest of the same pre-activations
 
     def encode(self, params, x):
         positive = jax.nn.relu(self.preactivation(params, x))

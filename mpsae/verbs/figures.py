@@ -23,6 +23,8 @@ def draw(experiment: Experiment, stored: Results, progress: Progress) -> list[Pa
     """Draw and write every figure that the rows allow; the files written."""
     import io
 
+    import matplotlib.pyplot as plt
+
     from mpsae.files import write_bytes
     from mpsae.plots import style
 
@@ -34,4 +36,5 @@ def draw(experiment: Experiment, stored: Results, progress: Progress) -> list[Pa
             write_bytes(path, buffer.getvalue())
             written.append(path)
             progress.say(f"figure {path}")
+            plt.close(figure)
     return written
