@@ -28,6 +28,7 @@ SPREADS = (0.25, 0.1, 0.05, 0.025, 0.0)
 CELLS = {"smoke": [(1.0, 1 / 4)], "quick": [(0.5, 1 / 8), (1.0, 1 / 400), (1.0, 1 / 4)], "full": list(TABLE)}
 DIAL = {"smoke": (0.25, 0.0), "quick": (0.25, 0.05, 0.0), "full": SPREADS}
 SEEDS = {"smoke": (2, 2), "quick": (3, 3), "full": (15, 10)}
+BOUND_NAMES = [bound.name for bound in BOUNDS]
 METRIC = "absorb_cos_codes"
 
 
@@ -68,25 +69,27 @@ def figures(results):
 
 def table1(results):
     """Ours [95 % interval] and the paper's value, per cell and SAE."""
-    rows = [row for row in results.rows if row["metric"] == METRIC and row["label"] in NAMES]
+    shown = [row for row in results.rows if row["metric"] == METRIC and row["source"]["mean"] == 1.0]
+    labels = [label for label in plots.labels_of(shown, NAMES) if label not in BOUND_NAMES]
     cells, run_here = [], {cell: TABLE[cell] for cell in CELLS[results.scale]}
     for (mean, std), published in run_here.items():
-        line = []
-        for label, value in zip(NAMES, published, strict=True):
-            found = [row["value"] for row in filter(in_cell(label, mean, std), rows)]
+        paper = dict(zip(NAMES, published, strict=True))
+        cells.append([])
+        for label in labels:
+            found = [row["value"] for row in filter(in_cell(label, mean, std), shown)]
             span = interval(found, reduce="mean")
-            paper = "nan" if value is None else f"{value:.3g}"
             ours = f"{span.value:.3f} [{span.low:.3f}, {span.high:.3f}]" if span.n else "never recovered"
             missing = f", {span.missing} of {len(found)} nan" if span.n and span.missing else ""
-            line.append(f"{ours}{missing}\npaper {paper}")
-        cells.append(line)
-    figure, axes = plt.subplots(figsize=(11.5, 1.2 + 0.55 * len(cells)))
+            value = paper.get(label, "-")
+            theirs = "nan" if value is None else value if value == "-" else f"{value:.3g}"
+            cells[-1].append(f"{ours}{missing}\npaper {theirs}")
+    figure, axes = plt.subplots(figsize=(2.6 * len(labels) + 1.6, 1.2 + 0.55 * len(cells)))
     heads = [f"child {mean:g} ± {std:.4g}" for mean, std in run_here]
-    plots.table(axes, cells, heads, [f"{n} (Vanilla)" if n == "ReLU" else n for n in NAMES])
+    plots.table(axes, cells, heads, [f"{n} (Vanilla)" if n == "ReLU" else n for n in labels])
     axes.tables[0].scale(1, 1.6)
     plots.caption(
         figure, "Table 1. Absorption: cosine of the child's atom with the true parent (0 is right), mean of "
-        f"{plots.seeds(rows)} runs [95 % bootstrap interval].\nParents N(1, 0.25²); atoms matched by codes; "
+        f"{plots.seeds(shown)} runs [95 % bootstrap interval]. Parents N(1, 0.25²); atoms matched by codes; "
         "a child nobody codes for is nan.",
     )  # fmt: skip
     return figure

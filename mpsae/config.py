@@ -150,6 +150,23 @@ def plain(config: Any) -> dict[str, Any]:
     return {name: _plain_value(kind, getattr(config, name)) for name, kind in _kinds(type(config)).items()}
 
 
+def with_fields(config: Any, texts: dict[str, str]) -> Any:
+    """The config with fields replaced by what a person typed ("3", "0.1", "stop").
+
+    Raises ValueError for an unknown field, with the nearest spelling, and for a wrong type.
+    """
+    kinds, where = _kinds(type(config)), type(config).__name__
+    given = {}
+    for name, text in texts.items():
+        kind = pick(kinds, name, f"field of {where}")
+        try:
+            value = text if kind is str else json.loads(text)
+        except ValueError:
+            value = text
+        given[name] = _cast(f"{where}.{name}", kind, value)
+    return dataclasses.replace(config, **given)
+
+
 def _kinds(config: type) -> dict[str, Any]:
     """The type of every field; a module may have its annotations as text."""
     hints = typing.get_type_hints(config)

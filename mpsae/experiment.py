@@ -104,6 +104,24 @@ def _sentence(path: Path, error: BaseException) -> str:
     return f"{where}: cannot be loaded, {type(error).__name__}: {error}"
 
 
+def beside(runs: list["Run"], name: str) -> list["Run"]:
+    """The runs that put one more SAE on an experiment's axes: on the same data, steps and seeds.
+
+    `name` is a variant or preset id, with fields as "topk:k=3,lr=..." where the defaults do not fit;
+    its label is that text. The cells are those of the experiment's first contender.
+    """
+    from mpsae.config import with_fields
+    from mpsae.sae import find as find_sae
+    from mpsae.sae import presets
+
+    sae_id, _, fields = name.partition(":")
+    known_presets = presets()
+    sae = known_presets[sae_id] if sae_id in known_presets else find_sae(sae_id)()
+    if fields:
+        sae = with_fields(sae, dict(field.partition("=")[::2] for field in fields.split(",")))
+    return [dataclasses.replace(run, sae=sae, label=name) for run in runs if run.label == runs[0].label]
+
+
 def results(name: str, scale: str | None, root: Path) -> Results:
     """The stored results of an experiment; without a scale, of the largest one that has rows."""
     from mpsae.rows import load, tidy

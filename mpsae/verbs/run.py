@@ -11,13 +11,22 @@ def main(argv: list[str]) -> int:
     """Run what is not finished, redraw the figures, print the verdicts."""
     parser = Arguments(prog="mpsae run", description="Run an experiment; finished runs are not run again.")
     parser.add_argument("name", help="an experiment's name (see `mpsae list`) or its .py file")
+    parser.add_argument("plugins", nargs="*", metavar="PLUGIN.py", help="files that define SAEs of your own")
+    parser.add_argument(
+        "--also",
+        action="append",
+        default=[],
+        metavar="ID[:FIELD=V,...]",
+        help="a variant or preset to run beside the experiment's own, as soft or topk:k=3",
+    )
     parser.add_argument("--scale", choices=SCALES, default="quick", help="smoke < 1 min, quick, full")
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder for rows and figures")
     parser.add_argument("--no-figures", action="store_true", help="only make the rows")
-    chosen = parser.parse_args(argv)
+    chosen = parser.parse_intermixed_args(argv)
 
     from mpsae import mesh
-    from mpsae.experiment import find, results
+    from mpsae.experiment import beside, find, results
+    from mpsae.plugin import load
     from mpsae.progress import Progress
     from mpsae.verbs import figures, verdict
 
@@ -28,8 +37,11 @@ def main(argv: list[str]) -> int:
     progress.say(f"{experiment.name} at scale {chosen.scale}: {experiment.cost[chosen.scale]}")
     for note in experiment.notes(chosen.scale):
         progress.say(note)
+    for path in chosen.plugins:
+        load(path)
+    runs = experiment.runs(chosen.scale)
     sweep(
-        experiment.runs(chosen.scale),
+        runs + [run for name in chosen.also for run in beside(runs, name)],
         experiment=experiment.name,
         scale=chosen.scale,
         folder=chosen.results / experiment.name / chosen.scale,
