@@ -1,7 +1,7 @@
 """The SAEs that the tree experiments compare, each in the form and recipe that was published."""
 
 from mpsae.optim import PAPER_TOY
-from mpsae.oracle import Bound
+from mpsae.oracle import Bound, Projection
 from mpsae.sae import presets
 from mpsae.saes.mp import MatchingPursuit
 from mpsae.saes.topk import TopK
@@ -22,6 +22,7 @@ ALL = PAPER | {
 BOUNDS = (
     Bound("oracle codes", "true", None),
     Bound("oracle MP", "true", MatchingPursuit(k=20, tol=0.05, on_repeat="stop", revive="none")),
+    Bound("oracle top-k", "true", Projection(k=2)),
     Bound("random", "random", MatchingPursuit(k=20, tol=0.05, on_repeat="stop", revive="none")),
 )
 ORDER = (*ALL, *(bound.name for bound in BOUNDS))

@@ -64,7 +64,7 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, (ValueError, OSError)):
         return str(error)
     frames = traceback.extract_tb(error.__traceback__)
-    place = [frame for frame in frames if "site-packages" not in frame.filename][-1]
+    place = ([frame for frame in frames if "site-packages" not in frame.filename] or frames)[-1]
     return f"{place.filename}, line {place.lineno}: {type(error).__name__}, {error} (--debug shows more)"
 
 

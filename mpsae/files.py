@@ -79,12 +79,6 @@ def sync_folder(folder: Path | str) -> None:
         os.close(handle)
 
 
-def sha256_file(path: Path | str) -> str:
-    """The sha256 of a file's bytes, 64 hex digits, read in pieces."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def read_verified(path: Path | str, bytes: int | None, sha256: str) -> bytes:
     """The bytes of `path`, once they are as many as recorded and have the recorded sha256.
 

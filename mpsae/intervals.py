@@ -55,13 +55,6 @@ def interval(
     return Interval(float(REDUCERS[reduce](sample)), low, high, len(sample), missing)
 
 
-def median_interval(
-    values: Iterable[float | None], level: float = 0.95, resamples: int = 2000, seed: int = 0
-) -> Interval:
-    """`interval` of the median: (value, low, high, n, missing)."""
-    return interval(values, level=level, resamples=resamples, seed=seed)
-
-
 def paired_difference(
     a: Mapping[Any, float | None],
     b: Mapping[Any, float | None],

@@ -23,6 +23,12 @@ def start(threads: int | None = None) -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 
+def cpu_threads() -> int:
+    """How many threads XLA's CPU pool has: $NPROC, its own name for it, else one per core."""
+    given = os.environ.get("NPROC", "")
+    return int(given) if given.isdigit() else len(os.sched_getaffinity(0))
+
+
 def member_mesh(members: int) -> Mesh:
     """A one-axis mesh over the local devices, no more of them than there are members."""
     devices = jax.local_devices()[:members]

@@ -18,7 +18,12 @@ Row = dict[str, Any]
 # Okabe and Ito's palette, told apart by colour-blind readers; markers and dashes say the same again.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#8C6D1F", "#444444")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-BOUND_DASHES = {"oracle codes": (0, (1, 1)), "oracle MP": (0, (4, 2)), "random": (0, (1, 3))}
+BOUND_DASHES = {
+    "oracle codes": (0, (1, 1)),
+    "oracle MP": (0, (4, 2)),
+    "oracle top-k": (0, (6, 1, 1, 1)),
+    "random": (0, (1, 3)),
+}
 
 
 @contextlib.contextmanager

@@ -1,7 +1,6 @@
 """Where a number comes from: code, packages, device, data, command; never who or which machine."""
 
 import importlib.metadata
-import os
 import platform
 import re
 import shlex
@@ -82,16 +81,17 @@ def _reduce_word(word: str) -> str:
 def _device() -> dict[str, Any]:
     import jax
 
+    from mpsae.mesh import cpu_threads
+
     config: Any = jax.config  # its flags are attributes no type checker sees
     wide = "float64" if config.jax_enable_x64 else "float32"
-    threads = os.environ.get("NPROC", "")  # XLA's own name for the size of its CPU pool
     devices = jax.devices()
     matmul = config.jax_default_matmul_precision or "default"
     return {
         "device": {
             "kind": devices[0].device_kind,
             "count": len(devices),
-            "cpu_threads": int(threads) if threads.isdigit() else len(os.sched_getaffinity(0)),
+            "cpu_threads": cpu_threads(),
         },
         "precision": f"{wide}, matmul {matmul}",
     }

@@ -11,7 +11,7 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,27 +119,6 @@ def tidy(table: Table) -> list[dict[str, Any]]:
             array = line if "array" in line else None
             rows.append(run | value | {"at": dict(line["at"]), "array": array})
     return rows
-
-
-def select(
-    rows: Iterable[dict[str, Any]],
-    *,
-    metric: str | None = None,
-    variant: str | None = None,
-    at: dict[str, Any] | None = None,
-    where: Callable[[dict[str, Any]], bool] = lambda row: True,
-) -> list[dict[str, Any]]:
-    """The tidy rows that meet every condition given.
-
-    `at` names coordinates a row's point must have ({"k": 8} also meets a row at
-    k = 8 and level = 2); `at={}` asks for rows that are no point of a curve.
-    """
-
-    def meets(row: dict[str, Any]) -> bool:
-        there = at is None or (at.items() <= row["at"].items() if at else not row["at"])
-        return there and metric in (None, row["metric"]) and variant in (None, row["variant"]) and where(row)
-
-    return [row for row in rows if meets(row)]
 
 
 def write_arrays(folder: Path | str, run: str, arrays: "dict[str, np.ndarray]") -> list[dict[str, Any]]:

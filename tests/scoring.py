@@ -1,9 +1,11 @@
 """Stand-ins for the scorer's tests: rows held in memory, small worlds, SAEs whose codes are given."""
 
 import flax.struct as struct
+import jax
 import numpy as np
 
 from mpsae.code import Code
+from mpsae.oracle import Bound
 from synthetic.world import tree_world
 
 
@@ -103,8 +105,6 @@ def family(atoms, *, parent=(-1, 0, 0, -1, -1), mean=1.0, std=0.25):
 
 def sampled(world, n=210, seed=3):
     """(x, z) of a world in numpy float32."""
-    import jax
-
     return tuple(np.asarray(part) for part in world.sample(jax.random.key(seed), n))
 
 
@@ -114,3 +114,8 @@ def mixed(world, *, atoms=None, mix=None):
     atoms = true if atoms is None else atoms
     mix = np.eye(len(true)) if mix is None else mix
     return {"atoms": np.asarray(atoms, np.float32), "mix": np.asarray(mix, np.float32)}
+
+
+def oracle_codes(world):
+    """The true dictionary with the true codes, as `score` takes it."""
+    return Bound("oracle codes", "true", None).build(world, jax.random.key(0))

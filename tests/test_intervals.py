@@ -3,25 +3,25 @@
 import numpy as np
 import pytest
 
-from mpsae.intervals import interval, median_interval, paired_difference, unpaired_difference
+from mpsae.intervals import interval, paired_difference, unpaired_difference
 
 
 def test_one_value_has_no_spread_and_none_has_nothing():
-    assert median_interval([0.5]) == (0.5, 0.5, 0.5, 1, 0)
-    assert median_interval([]) == (None, None, None, 0, 0)
-    assert median_interval([None, float("nan")]) == (None, None, None, 0, 2)
+    assert interval([0.5]) == (0.5, 0.5, 0.5, 1, 0)
+    assert interval([]) == (None, None, None, 0, 0)
+    assert interval([None, float("nan")]) == (None, None, None, 0, 2)
 
 
 @pytest.mark.parametrize("n", [2, 3, 4, 5])
 def test_with_few_values_the_median_interval_is_the_range(n):
     # For n = 5, P(median of a resample is the minimum) = P(Binomial(5, 1/5) >= 3) = .058 > .025.
     values = [float(v) ** 2 for v in range(n)]
-    assert median_interval(values) == (np.median(values), 0.0, values[-1], n, 0)
+    assert interval(values) == (np.median(values), 0.0, values[-1], n, 0)
 
 
 def test_missing_values_are_counted_and_change_nothing_else():
-    full = median_interval([3.0, 1.0, 2.0])
-    holes = median_interval([None, 3.0, 1.0, float("inf"), 2.0])
+    full = interval([3.0, 1.0, 2.0])
+    holes = interval([None, 3.0, 1.0, float("inf"), 2.0])
     assert holes == full._replace(missing=2)
 
 
@@ -38,20 +38,20 @@ def test_the_mean_interval_is_the_normal_one_for_many_values():
 def test_coverage_of_the_median(n, low, high):
     # Never above 1 - 2^(1-n), the chance that the range holds the true median: .75 for 3, .9375 for 5.
     samples = np.random.Generator(np.random.Philox(2)).normal(size=(600, n))
-    found = [median_interval(sample, resamples=400, seed=i) for i, sample in enumerate(samples)]
+    found = [interval(sample, resamples=400, seed=i) for i, sample in enumerate(samples)]
     assert low <= np.mean([f.low <= 0 <= f.high for f in found]) <= high
 
 
 def test_the_same_numbers_give_the_same_interval_for_ever():
     values = [0.1, 0.7, 0.2, 0.9, 0.4, 0.3, 0.8]
-    assert median_interval(values) == median_interval(values)
+    assert interval(values) == interval(values)
     # The stream itself, so a change of generator is seen as one.
     assert (np.random.Philox(key=0).random_raw(3) % np.uint64(7)).tolist() == [1, 2, 6]
 
 
 def test_level_and_reduce_are_checked():
     with pytest.raises(ValueError, match="level = 95"):
-        median_interval([1.0, 2.0], level=95)
+        interval([1.0, 2.0], level=95)
     with pytest.raises(ValueError, match="reduce = 'mode': must be one of median, mean"):
         interval([1.0], reduce="mode")
 

@@ -4,9 +4,8 @@ import jax
 import numpy as np
 import pytest
 from scipy.stats import norm
-from scoring import Mixed, Pursuit, Rows, family, mixed, orthonormal, sampled
+from scoring import Mixed, Pursuit, Rows, family, mixed, oracle_codes, orthonormal, sampled
 
-from mpsae.oracle import oracle_codes
 from mpsae.score import score
 from synthetic.world import tree_world
 

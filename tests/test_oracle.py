@@ -7,15 +7,7 @@ import pytest
 from scoring import Rows, family, orthonormal, sampled
 
 from mpsae.code import Code
-from mpsae.oracle import (
-    Bound,
-    Projection,
-    TrueCodes,
-    oracle_codes,
-    oracle_topk,
-    random_dictionary,
-    true_params,
-)
+from mpsae.oracle import Bound, Projection, TrueCodes
 from mpsae.saes.mp import MatchingPursuit
 from mpsae.score import score
 
@@ -67,29 +59,22 @@ def test_an_unknown_dictionary_is_refused_with_the_nearest_spelling(world):
 
 
 def test_the_offset_of_the_world_is_the_bias():
-    plain = family(orthonormal(5, 8))
-    assert np.all(true_params(plain)["bias"] == 0)
+    plain, truth = family(orthonormal(5, 8)), Bound("oracle codes", "true", None)
+    assert np.all(truth.build(plain, KEY)[1]["bias"] == 0)
     moved = plain.replace(offset=jnp.arange(8.0))
-    np.testing.assert_array_equal(true_params(moved)["bias"], np.arange(8.0))
+    encoder, params = truth.build(moved, KEY)
+    np.testing.assert_array_equal(params["bias"], np.arange(8.0))
     x, z = sampled(moved)
-    encoder, params = oracle_codes(moved)
     np.testing.assert_allclose(encoder.decode(params, Code(values=jnp.asarray(z), width=5)), x, atol=1e-5)
 
 
 def test_projection_keeps_the_k_largest_positive_products(world):
-    encoder, params = oracle_topk(world)
-    assert encoder.k == round(float(world.true_l0))
+    encoder, params = Bound("oracle top-k", "true", Projection(k=2)).build(world, KEY)
     x = np.random.default_rng(0).normal(size=(7, 8)).astype(np.float32)
-    found = np.asarray(Projection(k=2).encode(params, jnp.asarray(x)).dense())
+    found = np.asarray(encoder.encode(params, jnp.asarray(x)).dense())
     products = x.astype(np.float64) @ np.asarray(world.atoms, np.float64).T
     expected = np.zeros_like(products)
     for row, product in enumerate(products):
         for i in np.argsort(-product)[:2]:
             expected[row, i] = max(product[i], 0.0)
     np.testing.assert_allclose(found, expected, atol=1e-5)
-
-
-def test_a_narrow_random_dictionary_asks_for_no_more_than_it_has(world):
-    encoder, params = random_dictionary(world, 1, KEY)
-    assert encoder.k == 1 and params["atoms"].shape == (1, 8)
-    assert encoder.encode(params, jnp.ones((2, 8))).dense().shape == (2, 1)

@@ -6,12 +6,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scoring import Affine, Identity, Mixed, Pursuit, Rows, family, mixed, orthonormal, sampled
+from scoring import (
+    Affine,
+    Identity,
+    Mixed,
+    Pursuit,
+    Rows,
+    family,
+    mixed,
+    oracle_codes,
+    orthonormal,
+    sampled,
+)
 
 from mpsae import score as scorer
 from mpsae.metrics import base
 from mpsae.metrics.base import METRICS, STATISTICS, Matrix, Value, known_metrics, metric, shared, statistic
-from mpsae.oracle import oracle_codes, oracle_topk, random_dictionary
+from mpsae.oracle import Bound, Projection
 from mpsae.score import score
 
 WORLD = family(orthonormal(5, 8))
@@ -166,9 +177,11 @@ def test_an_r2_of_the_paper_kind_is_not_our_ev():
 def test_the_oracle_and_random_rows():
     truth = score(*oracle_codes(WORLD), Rows(X, Z, WORLD), metrics=("ev", "mcc", "f1_truth", "coef_nmse"))
     assert [value.value for _, value in truth.rows] == pytest.approx([1, 1, 1, 0], abs=1e-6)
-    inferred = score(*oracle_topk(WORLD), Rows(X, Z, WORLD), metrics=("mcc", "l0"))
+    top = Bound("oracle top-k", "true", Projection(k=round(float(WORLD.true_l0))))
+    inferred = score(*top.build(WORLD, jax.random.key(0)), Rows(X, Z, WORLD), metrics=("mcc", "l0"))
     assert inferred.value("mcc") == pytest.approx(1) and inferred.value("l0") <= round(float(WORLD.true_l0))
-    random = score(*random_dictionary(WORLD, 5, jax.random.key(0)), Rows(X, Z, WORLD), metrics=("mcc",))
+    floor = Bound("random", "random", Projection(k=2))
+    random = score(*floor.build(WORLD, jax.random.key(0)), Rows(X, Z, WORLD), metrics=("mcc",))
     assert 0.2 < random.value("mcc") < 0.7
 
 

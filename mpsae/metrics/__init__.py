@@ -4,8 +4,12 @@
 `reconstruction`  how much of x is explained, in every published convention
 `sparsity`        how many latents fire, how often, how unevenly
 `recovery`        are the true features found? (needs truth)
-`hierarchy`       what happens between parents and children (needs truth)
-`geometry`        the dictionary alone, and the spectrum of the codes
+`hierarchy`       the geometry between parents and children (needs truth)
+`absorption`      parents that fall silent when a child fires (needs truth)
+`order`           which step of a pursuit takes which feature (needs truth and steps)
+`geometry`        the dictionary alone: coherence, Babel
+`spectrum`        effective ranks of codes and dictionary, interference
+`reference`       the codes of a few rows, to look at
 `stability`       two dictionaries of two seeds (functions, called by the sweep)
 `curves`          error against the number of atoms used at inference (formulas)
 

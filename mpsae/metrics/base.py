@@ -57,7 +57,7 @@ class Truth(struct.PyTreeNode):
     def of(cls, world: Any) -> "Truth":
         """The same fields of any world, in numpy (float64)."""
         atoms = np.asarray(world.atoms, np.float64)
-        offset = np.zeros(atoms.shape[1]) if world.offset is None else np.asarray(world.offset, np.float64)
+        offset = np.asarray(world.offset, np.float64)
         whole = {name: np.asarray(getattr(world, name), np.int32) for name in ("parent", "level", "group")}
         mean = np.asarray(world.mean, np.float64)
         return cls(atoms=atoms, offset=offset, mean=mean, true_l0=float(world.true_l0), **whole)
