@@ -9,7 +9,8 @@ from mpsae.canonical import short_id
 from mpsae.metrics.base import known_metrics
 from mpsae.optim import Optim
 from mpsae.provenance import NUMERICS
-from mpsae.sae import SAE, find, pick
+from mpsae.registry import pick
+from mpsae.sae import SAE, find
 from mpsae.source import SourceConfig, find_source
 
 SCHEMA = "mpsae.run/1"

@@ -74,7 +74,7 @@ def find(name: str) -> Experiment:
 
     Raises ValueError with the nearest name, and for a file that cannot be loaded, naming its line.
     """
-    from mpsae.sae import pick
+    from mpsae.registry import pick
 
     path = Path(name) if name.endswith(".py") else pick(known(), name, "experiment")
     if not path.is_file():

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mpsae.code import Code
-from mpsae.sae import pick
+from mpsae.registry import pick
 
 Params = dict[str, Array]
 

@@ -1,12 +1,9 @@
 """The contract: what a sparse autoencoder is, and the registry of those known."""
 
 import dataclasses
-import difflib
 import importlib
-import importlib.metadata
-import pkgutil
 import typing
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import flax.struct as struct
 import jax
@@ -17,6 +14,7 @@ from jaxtyping import Array, Float, PyTree
 from mpsae.code import Code
 from mpsae.fields import check, leaf, static
 from mpsae.norms import NORMS
+from mpsae.registry import load_all, pick, refuse_twice
 
 REGISTRY: dict[str, type["SAE"]] = {}
 
@@ -58,7 +56,8 @@ class SAE(struct.PyTreeNode):
         _refuse_static_redeclared(cls)
         cls.name = name or cls.__name__.lower()
         if not abstract:
-            _register(cls)
+            refuse_twice(REGISTRY.get(cls.name), cls, cls.name, "variant id")
+            REGISTRY[cls.name] = cls
 
     def init(self, key: Array, dim: int, width: int) -> dict[str, Array]:
         """Fresh params: `atoms [width, dim]` of Gaussian direction and unit norm, `bias [dim]` 0."""
@@ -134,10 +133,7 @@ def known() -> dict[str, type[SAE]]:
     """Every registered variant by id: the package's own and those of installed plug-ins."""
     import mpsae.saes as package
 
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{package.__name__}.{module.name}")
-    for entry in importlib.metadata.entry_points(group="mpsae.saes"):
-        entry.load()
+    load_all(package, "mpsae.saes")
     return dict(REGISTRY)
 
 
@@ -151,29 +147,6 @@ def presets() -> dict[str, SAE]:
 def find(name: str) -> type[SAE]:
     """The variant with this id. Raises ValueError with the nearest spelling."""
     return pick(known(), name, "variant")
-
-
-def pick(table: dict[str, Any], name: str, what: str) -> Any:
-    """`table[name]`, or a ValueError that lists what there is and the nearest spelling."""
-    if name in table:
-        return table[name]
-    near = difflib.get_close_matches(name, table, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"unknown {what} {name!r}: known are {', '.join(sorted(table))}{hint}")
-
-
-def _register(cls: type[SAE]) -> None:
-    other = REGISTRY.get(cls.name)
-    same_place = other is not None and (other.__module__, other.__qualname__) == (
-        cls.__module__,
-        cls.__qualname__,
-    )
-    if other is not None and not same_place:  # the same place again is a notebook re-run
-        raise ValueError(
-            f"variant id {cls.name!r} is defined twice: in {other.__module__} ({other.__qualname__})"
-            f" and in {cls.__module__} ({cls.__qualname__}); give one of them another name="
-        )
-    REGISTRY[cls.name] = cls
 
 
 def _refuse_static_redeclared(cls: type[SAE]) -> None:

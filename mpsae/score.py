@@ -14,7 +14,7 @@ from mpsae import match as matching
 from mpsae.code import Code
 from mpsae.metrics import base
 from mpsae.metrics.base import ABSENT, CONSTANTS, SHARED, STATISTICS, Batch, Formula, Matrix, Truth, Value
-from mpsae.sae import pick
+from mpsae.registry import pick
 
 BINARY = 1000  # samples of the matching by codes
 SAMPLE = 256  # rows kept for metrics that look at single supports

@@ -2,11 +2,8 @@
 
 import dataclasses
 import hashlib
-import importlib
-import importlib.metadata
 import json
 import math
-import pkgutil
 import typing
 from typing import ClassVar
 
@@ -16,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8, UInt32
 
-from mpsae.sae import pick
+from mpsae.registry import load_all, pick, refuse_twice
 from mpsae.shuffle import shuffled
 from synthetic.world import GENERATOR, World
 
@@ -133,7 +130,8 @@ class SourceConfig:
         super().__init_subclass__()
         dataclasses.dataclass(frozen=True, kw_only=True)(cls)
         cls.name = name or cls.__name__.lower()
-        _register(cls)
+        refuse_twice(SOURCES.get(cls.name), cls, cls.name, "source id")
+        SOURCES[cls.name] = cls
 
     def validate(self) -> None:
         """Refuse values no source can be built from, by ValueError; here only wrong types."""
@@ -164,10 +162,7 @@ def known_sources() -> dict[str, type[SourceConfig]]:
     """Every registered source config by id: the package's own and those of installed plug-ins."""
     import mpsae.sources as package
 
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{package.__name__}.{module.name}")
-    for entry in importlib.metadata.entry_points(group="mpsae.sources"):
-        entry.load()
+    load_all(package, "mpsae.sources")
     return dict(SOURCES)
 
 
@@ -218,14 +213,3 @@ def check_held_out(rows: int) -> None:
 def fixed_order(n: int) -> np.ndarray:
     """One permutation of range(n), the same on every machine: who is held out never changes."""
     return np.asarray(shuffled(jax.random.key(SPLIT_KEY), n, jnp.arange(n)))
-
-
-def _register(cls: type[SourceConfig]) -> None:
-    other = SOURCES.get(cls.name)
-    place = (cls.__module__, cls.__qualname__)
-    if other is not None and (other.__module__, other.__qualname__) != place:
-        raise ValueError(
-            f"source id {cls.name!r} is defined twice: in {other.__module__} ({other.__qualname__})"
-            f" and in {cls.__module__} ({cls.__qualname__}); give one of them another name="
-        )
-    SOURCES[cls.name] = cls

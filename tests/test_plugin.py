@@ -1,5 +1,6 @@
 """A user's file is loaded as its own module, checked, and every way it can be wrong is one sentence."""
 
+import os
 import subprocess
 import sys
 
@@ -170,4 +171,33 @@ def test_verb_parses_without_jax():
         "assert 'jax' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_installed_package_adds_variants_sources_and_metrics_by_entry_points(tmp_path):
+    (tmp_path / "stub_saes.py").write_text(
+        "import numpy as np\n"
+        "from mpsae import SAE, Code\n"
+        "from mpsae.metrics.base import metric\n"
+        "class Stub(SAE, name='stub'):\n"
+        "    '''All of it.'''\n"
+        "    def encode(self, params, x):\n"
+        "        return Code(values=x @ params['atoms'].T, width=len(params['atoms']))\n"
+        "@metric\n"
+        "def stub_rows(n):\n"
+        "    'Rows scored; a count.'\n"
+        "    return n\n"
+    )
+    info = tmp_path / "stub_saes-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: stub-saes\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[mpsae.saes]\nstub = stub_saes\n[mpsae.metrics]\nstub = stub_saes\n"
+    )
+    code = (
+        "from mpsae.sae import find; from mpsae.metrics.base import known_metrics;"
+        "assert find('stub').__module__ == 'stub_saes'; assert 'stub_rows' in known_metrics()"
+    )
+    env = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
     assert done.returncode == 0, done.stderr

@@ -14,10 +14,7 @@ score, themselves functions of such names) and the constants of `CONSTANTS`.
 """
 
 import dataclasses
-import importlib
-import importlib.metadata
 import inspect
-import pkgutil
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -27,6 +24,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from mpsae.code import Code
+from mpsae.registry import load_all, refuse_twice
 
 CONSTANTS = {
     "n": "number of rows scored",
@@ -177,10 +175,7 @@ def known_metrics() -> dict[str, Formula]:
     """Every registered metric by name: the package's own and those of installed plug-ins."""
     import mpsae.metrics as package
 
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{package.__name__}.{module.name}")
-    for entry in importlib.metadata.entry_points(group="mpsae.metrics"):
-        entry.load()
+    load_all(package, "mpsae.metrics")
     return dict(METRICS)
 
 
@@ -206,9 +201,4 @@ def _unique(table: dict[str, Any], function: Callable, name: str, what: str) -> 
                 f"{what} {name!r} of {function.__module__} is already the name of a value in {where}"
             )
     old = table.get(name)
-    place = (function.__module__, function.__qualname__)
-    if old is not None and (old.function.__module__, old.function.__qualname__) != place:
-        raise ValueError(
-            f"{what} {name!r} is defined twice: in {old.function.__module__} ({old.function.__qualname__})"
-            f" and in {place[0]} ({place[1]}); give one of them another name"
-        )
+    refuse_twice(old and old.function, function, name, what)

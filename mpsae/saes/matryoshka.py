@@ -5,6 +5,7 @@ import jax.numpy as jnp
 
 from mpsae import norms
 from mpsae.sae import static
+from mpsae.saes.relu import PRESETS as RELU
 from mpsae.saes.relu import ReLU
 
 RESORT = ("none", "resort", "resort_paper")
@@ -80,18 +81,5 @@ def _reorder(tree, order):
 
 
 PRESETS = {
-    "matryoshka_paper_toy": Matryoshka(
-        norm="init",
-        centre="none",
-        encoder_init="gaussian",
-        atom_scale=0.1,
-        controller="sign",
-        input_scale="running",
-        l1=0.1,
-        l1_warmup=0.2,
-        target_l0=1.36,
-        control_from=0.2,
-        prefixes=5,
-        resort="resort_paper",
-    ),
+    "matryoshka_paper_toy": Matryoshka(**vars(RELU["relu_paper_toy"]), prefixes=5, resort="resort_paper"),
 }

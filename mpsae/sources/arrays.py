@@ -41,17 +41,21 @@ class Arrays(SourceConfig, name="arrays"):
 
     def build(self, world_seed: int) -> ArraySource:
         """The same rows and the same split for every seed."""
-        self.validate()
-        read = READERS[os.path.splitext(self.path)[1]]
-        with reading(self.path):
-            stored = read(self.path)
-        rows = self._kept(self._checked(_choose(self.path, stored, self.array)))
+        rows = self.read()
         if self.held_out >= len(rows):
             raise ValueError(
                 f"arrays.held_out = {self.held_out}: must be less than {len(rows)}, the rows in {self.path}"
             )
         order = fixed_order(len(rows))
         return array_source(rows[order[self.held_out :]], rows[order[: self.held_out]])
+
+    def read(self) -> np.ndarray:
+        """Every row of the file as float32, checked, in the order of the file."""
+        self.validate()
+        read = READERS[os.path.splitext(self.path)[1]]
+        with reading(self.path):
+            stored = read(self.path)
+        return self._kept(self._checked(_choose(self.path, stored, self.array)))
 
     def _checked(self, rows: np.ndarray) -> np.ndarray:
         if rows.ndim != 2 or not rows.size:

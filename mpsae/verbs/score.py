@@ -19,6 +19,9 @@ HEADLINE = (
 )
 
 
+BLOCK = 1000
+
+
 def main(argv: list[str]) -> int:
     """Print the headline scores, or with --all every metric."""
     parser = Arguments(prog="mpsae score", description="Score a saved SAE.")
@@ -26,8 +29,7 @@ def main(argv: list[str]) -> int:
         "plugins", nargs="*", metavar="PLUGIN.py", help="files that define variants of your own"
     )
     parser.add_argument("folder", type=Path, help="a folder with sae.json, as `mpsae train` prints it")
-    parser.add_argument("--data", type=Path, help="score on the rows of this .npy/.npz/.safetensors instead")
-    parser.add_argument("--held-out", type=int, default=1000, help="with --data: how many of its rows")
+    parser.add_argument("--data", type=Path, help="score on every row of this .npy/.npz/.safetensors instead")
     parser.add_argument("--all", action="store_true", help="every metric, not only the headline")
     chosen = parser.parse_args(argv)
 
@@ -54,6 +56,21 @@ def main(argv: list[str]) -> int:
     return 0
 
 
+class Everything:
+    """All rows of an array, in blocks; the last may be smaller. No truth is known."""
+
+    truth = None
+
+    def __init__(self, rows: Any):
+        self.rows = rows
+        self.dim = rows.shape[1]
+        self.blocks = -(-len(rows) // BLOCK)
+
+    def held_out(self, i: int) -> tuple[Any, None]:
+        """Rows of block i."""
+        return self.rows[i * BLOCK : (i + 1) * BLOCK], None
+
+
 def summary(rows: list[dict[str, Any]], *, everything: bool = False) -> str:
     """A line per metric: recovery beside reconstruction, null with its reason."""
     shown = [row for row in rows if everything or (row["metric"] in HEADLINE and not row["at"])]
@@ -73,7 +90,7 @@ def _source(record: dict[str, Any], chosen: Any) -> Any:
     from mpsae.sources.arrays import Arrays
 
     if chosen.data is not None:
-        return Arrays(path=str(chosen.data), held_out=chosen.held_out).build(0)
+        return Everything(Arrays(path=str(chosen.data)).read())
     stated = dict(record["trained_on"].get("source") or {})
     if not stated:
         raise ValueError(f"{chosen.folder} does not say what it was trained on: give --data FILE")

@@ -108,7 +108,8 @@ def _parse(words: list[str]) -> Any:
     import tyro
 
     from mpsae.optim import Optim
-    from mpsae.sae import known, pick, presets
+    from mpsae.registry import pick
+    from mpsae.sae import known, presets
     from mpsae.source import known_sources
 
     tables: dict[str, dict[str, Any]] = {"sae": known() | presets(), "source": known_sources()}
