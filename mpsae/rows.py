@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 SCHEMA = "mpsae.rows/1"
+PART_BYTES = 4_000_000  # a file larger than a few MB is awkward to keep under version control
 STATUSES = ("ok", "diverged", "stopped", "refused")
 KINDS = ("run", "value", "end", "torn")
 TORN = {"kind": "torn"}
@@ -52,6 +53,16 @@ class Table:
     def finished(self) -> set[str]:
         """Ids of the runs that need not be done again: every status but `stopped`."""
         return {group.run["run"] for group in self.groups if group.end["status"] != "stopped"}
+
+
+def current(folder: Path | str) -> Path:
+    """The file new groups go to: `rows.jsonl`, then `rows.2.jsonl`, ... as each reaches `PART_BYTES`."""
+    folder, part = Path(folder), 1
+    while True:
+        path = folder / ("rows.jsonl" if part == 1 else f"rows.{part}.jsonl")
+        if not path.exists() or path.stat().st_size < PART_BYTES:
+            return path
+        part += 1
 
 
 def append(path: Path | str, group: Group) -> None:
@@ -91,7 +102,7 @@ def load(place: Path | str) -> Table:
     if place.is_file() or place.suffix == ".jsonl":
         files = [place]
     else:
-        found = {*place.glob("rows.jsonl"), *place.glob("rows.*of*.jsonl")}
+        found = {*place.glob("rows.jsonl"), *place.glob("rows.*.jsonl")}
         files = sorted(found, key=lambda path: (len(path.name), path.name))
     kept: dict[str, Group] = {}
     notes: list[str] = []

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mpsae.canonical import short_id
-from mpsae.rows import Group, append, load, read_array, tidy, write_arrays
+from mpsae.rows import Group, append, current, load, read_array, tidy, write_arrays
 
 
 def group(seed=0, *, mse=0.25, commit="abc", status="ok", variant="mp"):
@@ -289,3 +289,13 @@ def test_arrays_come_back_and_are_checked(path):
     file.unlink()
     with pytest.raises(ValueError, match="9f2c.safetensors: this file is missing"):
         read_array(path.parent, entries[0])
+
+
+def test_a_full_file_is_followed_by_the_next_and_all_are_read(tmp_path, monkeypatch):
+    append(current(tmp_path), group(0))
+    monkeypatch.setattr("mpsae.rows.PART_BYTES", 2 * (tmp_path / "rows.jsonl").stat().st_size)
+    for i in range(1, 7):
+        append(current(tmp_path), group(i))
+    names = sorted(path.name for path in tmp_path.glob("rows*.jsonl"))
+    assert names == ["rows.2.jsonl", "rows.3.jsonl", "rows.4.jsonl", "rows.jsonl"]
+    assert len(load(tmp_path).finished) == 7 and load(tmp_path).notes == []
