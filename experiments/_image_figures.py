@@ -106,6 +106,8 @@ def summary_figure(rows, name):
     labels = plots.labels_of(rows, ORDER)
     panels = (("fvu", "FVU"), ("l0", "L0 on held-out data"), ("dead_frac", "share of dead atoms"),
               ("mean_max_cos", "mean of nearest-atom cosines"), ("stability", "agreement with seed 0"))  # fmt: skip
+    missed = {row["label"] for row in rows if row["metric"] == "l0_miss" and abs(row["value"] or 1) > 0.02}
+    matched = set(labels) - missed
     figure, axes = plt.subplots(1, len(panels), figsize=(13, 3.4), sharey=True)
     for place, (metric, title) in zip(axes, panels, strict=True):
         for i, label in enumerate(reversed(labels)):

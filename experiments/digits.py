@@ -26,7 +26,7 @@ K = {"digits": 5, "mnist": 10}
 
 def contenders(k, steps_per_epoch):
     """Every SAE at one L0, with the same optimiser; MP in our form and in the notebook's."""
-    steer = {"controller": "integral", "target_l0": float(k), "l1": 0.05}
+    steer = {"controller": "integral", "target_l0": float(k), "l1": 1.0, "control_from": 0.1}
     return {
         "ReLU": ReLU(**steer),
         "TopK": TopK(k=k),
