@@ -115,6 +115,17 @@ CLAIMS = (
     ),
 )  # fmt: skip
 
+RIVALS = tuple(label for label in PAPER if label != "MP")
+CLAIMS += tuple(
+    Compare(f"MP {verb} better than {label} at {c}", metric, at("MP", c), at(label, c), expect, source=source)
+    for c in (0.0, 0.9)
+    for verb, metric, expect, source in (
+        ("reconstructs", "fvu", "lower", "paper Fig 5"),
+        ("matches the true directions", "mcc_signed", "higher", "paper's claim"),
+    )
+    for label in RIVALS
+)
+
 EXPERIMENT = Experiment(
     name="hierarchy",
     question="On the paper's 20-node tree, which SAE recovers parents, children and their angles?",
