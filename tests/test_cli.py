@@ -329,7 +329,12 @@ def test_ctrl_c_ends_in_one_line_and_keeps_what_is_finished(here):
     config("short.json")
     config("long.json", steps=50_000_000)
     rows_file = here / "results/train/custom/rows.jsonl"
-    words = [sys.executable, "-m", "mpsae.cli", "train", "short.json", "long.json"]
+    # A runner that ignores SIGINT hands that on to its children: here it must count.
+    code = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "from mpsae.cli import main; sys.exit(main(['train', 'short.json', 'long.json']))"
+    )
+    words = [sys.executable, "-c", code]
     running = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                env=os.environ | {"PYTHONUNBUFFERED": "1"})  # fmt: skip
     try:
