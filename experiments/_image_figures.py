@@ -44,8 +44,8 @@ def curves_figure(rows, name, k):
     """Error against the sparsity asked for at inference, for SAEs trained at one k."""
     labels = plots.labels_of(rows, ORDER)
     panels = (
-        ("curve_steps_nmse", "k steps, or k largest pre-activations"),
-        ("curve_largest_nmse", "only the k largest codes"),
+        ("curve_steps_nmse", "asked for k atoms (steps, pre-activations or codes)"),
+        ("curve_largest_nmse", "only the k largest of the codes it gives"),
     )
     figure, axes = plt.subplots(1, 2, figsize=(10, 4.4), sharey=True)
     for place, (metric, title) in zip(axes, panels, strict=True):
