@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from pursuit_oracle import OPTIONS, (
+from pursuit_oracle import (
     CASES,
+    OPTIONS,
     PLAIN,
     as_jax,
     build,
