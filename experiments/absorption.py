@@ -71,13 +71,14 @@ def table1(results):
     """Ours [95 % interval] and the paper's value, per cell and SAE."""
     shown = [row for row in results.rows if row["metric"] == METRIC and row["source"]["mean"] == 1.0]
     labels = [label for label in plots.labels_of(shown, NAMES) if label not in BOUND_NAMES]
-    cells, run_here = [], {cell: TABLE[cell] for cell in CELLS[results.scale]}
+    counts, cells, run_here = set(), [], {cell: TABLE[cell] for cell in CELLS[results.scale]}
     for (mean, std), published in run_here.items():
         paper = dict(zip(NAMES, published, strict=True))
         cells.append([])
         for label in labels:
             found = [row["value"] for row in filter(in_cell(label, mean, std), shown)]
             span = interval(found, reduce="mean")
+            counts.add(len(found))
             ours = f"{span.value:.3f} [{span.low:.3f}, {span.high:.3f}]" if span.n else "never recovered"
             missing = f", {span.missing} of {len(found)} nan" if span.n and span.missing else ""
             value = paper.get(label, "-")
@@ -89,7 +90,7 @@ def table1(results):
     axes.tables[0].scale(1, 1.6)
     plots.caption(
         figure, "Table 1. Absorption: cosine of the child's atom with the true parent (0 is right), mean of "
-        f"{plots.seeds(shown)} runs [95 % bootstrap interval]. Parents N(1, 0.25²); atoms matched by codes; "
+        f"{min(counts)} to {max(counts)} runs [95 % bootstrap interval]. Parents N(1, 0.25²); atoms matched by codes; "
         "a child nobody codes for is nan.",
     )  # fmt: skip
     return figure
@@ -119,7 +120,7 @@ def dial_figure(results):
     plots.legend(figure, axes[0], columns=9)
     plots.caption(
         figure, "What the claim rests on: absorption as the magnitudes lose their variance (all nodes N(1.5, std²)). "
-        f"× marks a seed without a value. Median of {plots.seeds(rows)} seeds, band: 95 % bootstrap interval.",
+        f"× marks a seed without a value. Median of up to {plots.seeds(rows)} seeds, band: 95 % bootstrap interval.",
     )  # fmt: skip
     return figure
 
