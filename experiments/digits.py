@@ -111,7 +111,11 @@ CLAIMS = tuple(
 EXPERIMENT = Experiment(
     name="digits",
     question="On images of digits, what do the atoms look like, and what does one more atom buy at inference?",
-    cost={"smoke": "under a minute", "quick": "about 3 minutes", "full": "about 5 minutes on 2 CPU cores, MNIST an hour"},
+    cost={
+        "smoke": "under a minute",
+        "quick": "about 3 minutes",
+        "full": "about 5 minutes on 2 CPU cores, MNIST an hour",
+    },
     runs=runs,
     claims=CLAIMS,
     figures=figures,
