@@ -95,7 +95,7 @@ class Run:
             "numerics": NUMERICS,
             "source": source,
             "variant": self.sae.name,
-            "fields": plain(self.sae),
+            "fields": {name: value for name, value in plain(self.sae).items() if name not in _how(self.sae)},
             "width": self.width,
             "optim": plain(self.optim),
             "seed": plain(self.seed),
@@ -149,6 +149,11 @@ class Run:
 def plain(config: Any) -> dict[str, Any]:
     """The fields of a config as JSON values, each number cast to its field's type."""
     return {name: _plain_value(kind, getattr(config, name)) for name, kind in _kinds(type(config)).items()}
+
+
+def _how(config: Any) -> set[str]:
+    """Fields that say how a result is computed, not what it is."""
+    return {field.name for field in dataclasses.fields(config) if not field.metadata.get("identity", True)}
 
 
 def with_fields(config: Any, texts: dict[str, str]) -> Any:

@@ -11,13 +11,22 @@ PLAIN = (int, float, str, bool, tuple, type(None))
 KINDS: dict[Any, tuple[type, ...]] = {int: (int,), float: (int, float), str: (str,)}
 
 
-def static(*, default: Any = dataclasses.MISSING, low=None, high=None, above=None, choices=None):
+def static(
+    *,
+    default: Any = dataclasses.MISSING,
+    low=None,
+    high=None,
+    above=None,
+    choices=None,
+    identity: bool = True,
+):
     """A field that changes shapes or loop lengths: one compile per value, never stacked.
 
-    Allowed are low <= value <= high, value > above, or one of `choices`.
+    Allowed are low <= value <= high, value > above, or one of `choices`. identity: False for a
+    field that decides how a result is computed and never what it is; run ids leave it out.
     """
     given = {} if default is dataclasses.MISSING else {"default": default}
-    bounds = {"low": low, "high": high, "above": above, "choices": choices}
+    bounds = {"low": low, "high": high, "above": above, "choices": choices, "identity": identity}
     return struct.field(pytree_node=False, metadata=bounds, **given)
 
 

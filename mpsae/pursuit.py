@@ -1,9 +1,8 @@
 """Greedy residual pursuit: pick the atom that fits the residual best, subtract, repeat.
 
-The loop over steps is the algorithm. Selection is a constant in the derivative, so
-the backward pass needs only which atom was taken and how much of it: it runs the
-residual backwards (r_{t-1} = r_t + v_t d_t) and costs O(k·dim) per sample plus the
-scatter, instead of k products with the whole dictionary.
+The loop over steps is the algorithm (`routes.walk`); how its products are had is a way
+(`routes.way`), and every way gives the same atoms and codes. Selection is a constant in the
+derivative, so the backward pass needs only which atom was taken and how much of it.
 """
 
 import functools
@@ -13,32 +12,18 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-SELECT = {
-    "relu_max": (lambda product: product, jax.nn.relu),
-    "max": (lambda product: product, lambda value: value),
-    "abs": (jnp.abs, lambda value: value),
+from mpsae.routes import gram, residual, reverse, screened
+from mpsae.routes.plan import Route, choose
+from mpsae.routes.rule import Dictionary, Encoder, Rule
+from mpsae.routes.walk import walk
+
+WAYS = {
+    "residual": residual.WAY,
+    "gram": gram.WAY,
+    "screened": screened.ANEW,
+    "screened_gram": screened.UPDATED,
 }
-REPEATS = ("accumulate", "stop", "ban")
-TOLERANCES = ("absolute", "relative")
-RESIDUAL_GRADIENTS = ("full", "detach")
-
-
-class Rule(NamedTuple):
-    """What fixes the loop: `k` steps at most and the enumerated options.
-
-    select: `relu_max` takes the largest product and clips its value at 0, `max` keeps a
-    negative value, `abs` takes the largest magnitude. on_repeat: `accumulate` lets an atom
-    be taken again, `stop` ends the row after adding a repeated (or zero-valued) step, `ban`
-    excludes taken atoms. slices: step t sees only slice t mod `slices` of the atoms.
-    grad_residual: `detach` treats the residual inside every product as constant.
-    """
-
-    k: int
-    select: str = "relu_max"
-    on_repeat: str = "accumulate"
-    tol_kind: str = "absolute"
-    slices: int = 1
-    grad_residual: str = "full"
+REPAIR = 8  # rows walked again at once
 
 
 class Path(NamedTuple):
@@ -49,111 +34,83 @@ class Path(NamedTuple):
     residual: Float[Array, "batch dim"]
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def pursue(
     rule: Rule,
     x: Float[Array, "batch dim"],
     atoms: Float[Array, "width dim"],
-    analysis: Float[Array, "width dim"],
-    offset: Float[Array, " width"],
-    selector: Float[Array, "width dim"],
-    tol: Float[Array, ""] | float,
+    encoder: Encoder | None = None,
+    tol: Float[Array, ""] | float = 0.0,
+    *,
+    table: Float[Array, "width width"] | None = None,
+    route: str = "auto",
 ) -> Path:
-    """k greedy steps: i = argmax_i s_i·r + o_i, v = a_i·r + o_i, r ← r - v d_i.
+    """k greedy steps: i = argmax_i e_i·r + o_i, v = e_i·r + o_i, r ← r - v d_i.
 
-    `selector` rows s choose, `analysis` rows a weigh, `atoms` d are subtracted, `offset` o
-    is an encoder bias. A row ends early once ‖r‖ < tol (or tol·‖x‖) after a step. Differentiable in
-    x, atoms, analysis and offset; the choice itself has no derivative.
+    The rows e and offset o of `encoder` choose and weigh; without one the atoms d do.
+    A row ends early once ‖r‖ < tol (or tol·‖x‖) after a step. Differentiable in x, atoms and encoder;
+    the choice itself has no derivative. Of equal products the smallest index wins; products
+    closer than float32 rounding (about 1e-7·‖x‖) may be ordered either way.
+
+    table: d_i·e_j where it is known already, as for a fixed dictionary. route: a key of `WAYS`,
+    or `auto` for `plan.choose`. Raises ValueError for an unknown route.
     Source: arXiv 2506.03093; the options are those of its public implementations.
     """
-    return _forward(rule, x, atoms, analysis, offset, selector, tol)[0]
+    width, dim = atoms.shape
+    sizes = dict(k=rule.k, batch=len(x), dim=dim, width=width)
+    chosen = choose(route, **sizes, tied=encoder is None, given=table is not None)
+    return _pursue(rule, chosen, x, atoms, encoder, tol, table)
 
 
-def _forward(rule, x, atoms, analysis, offset, selector, tol):
-    batch, width = len(x), len(atoms)
-    score, rectify = SELECT[rule.select]
-    limit = jnp.square(tol) * (jnp.square(x).sum(-1) if rule.tol_kind == "relative" else 1.0)
-    slot = jnp.arange(width) // -(-width // rule.slices)
-
-    def cond(carry):
-        t, _, _, _, active = carry
-        return (t < rule.k) & active.any()
-
-    def step(carry):
-        t, residual, indices, values, active = carry
-        product = score(residual @ selector.T + offset)
-        if rule.slices > 1:
-            product = jnp.where(slot == t % rule.slices, product, -jnp.inf)
-        if rule.on_repeat == "ban":
-            # Untaken steps point past the last atom and so ban nothing.
-            taken = jnp.where(jnp.arange(rule.k)[:, None] < t, indices, width)
-            product = product.at[jnp.arange(batch), taken].set(-jnp.inf, mode="drop")
-        index = _argmax(product)
-        rows = analysis[index]
-        value = jnp.where(active, rectify((rows * residual).sum(-1) + offset[index]), 0.0)
-        residual = residual - value[:, None] * atoms[index]
-        done = jnp.square(residual).sum(-1) < limit
-        if rule.on_repeat == "stop":
-            done |= ((indices == index) & (values != 0)).any(0) | (value == 0)
-        elif rule.slices == 1 and rule.select == "relu_max":
-            done |= value == 0  # no product is positive, so no later step changes anything
-        indices = indices.at[t].set(index)
-        values = values.at[t].set(value)
-        return t + 1, residual, indices, values, active & ~done
-
-    start = (
-        jnp.int32(0),
-        x,
-        jnp.zeros((rule.k, batch), jnp.int32),
-        jnp.zeros((rule.k, batch), x.dtype),
-        jnp.ones(batch, bool),
-    )
-    used, residual, indices, values, _ = jax.lax.while_loop(cond, step, start)
-    return Path(indices.T, values.T, residual), used
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _pursue(rule: Rule, route: Route, x, atoms, encoder, tol, table):
+    book, way = Dictionary(atoms, encoder), WAYS[route.way]
+    tables = way.prepare(book, table)
+    *path, sure = _in_blocks(rule, way, route.rows, book, tables, tol, x)
+    exact = way in (residual.WAY, gram.WAY)
+    return Path(*path) if exact else _repaired(rule, book, tol, x, sure, Path(*path))
 
 
-def _save(rule, x, atoms, analysis, offset, selector, tol):
-    path, used = _forward(rule, x, atoms, analysis, offset, selector, tol)
-    return path, (path, used, atoms, analysis, offset, selector, tol)
+def _in_blocks(rule, way, rows, book, tables, tol, x):
+    """The walk over blocks of rows that fit the cache; zeros fill up the last block."""
+    batch = len(x)
+    state = way.start(book, tables, x)
+    count = -(-batch // rows)
+    if count == 1:
+        return walk(rule, way, book, tables, tol, x, state)
+    rows = -(-batch // count)
+
+    def cut(part):
+        part = jnp.pad(part, ((0, count * rows - batch), (0, 0)))
+        return part.reshape(count, rows, part.shape[1])
+
+    blocks = jax.tree.map(cut, (x, state))
+    out = jax.lax.map(lambda block: walk(rule, way, book, tables, tol, *block), blocks)
+    return jax.tree.map(lambda part: part.reshape(count * rows, *part.shape[2:])[:batch], out)
 
 
-def _backward(rule, saved, cotangent):
-    path, used, atoms, analysis, offset, selector, tol = saved
-    indices, values, grad_values = path.indices.T, path.values.T, cotangent.values.T
-    # A step has a derivative where its value is not 0: clipped and untaken steps have none.
-    open_gate = (values != 0).astype(values.dtype)
-    through = 0.0 if rule.grad_residual == "detach" else 1.0
+def _repaired(rule, book, tol, x, sure, path: Path) -> Path:
+    """The path, with the rows that low precision could not certify walked again by exact products."""
+    doubtful, left = jnp.argsort(sure, stable=True), (~sure).sum()  # the first `left` of it are
+    size = min(REPAIR, len(x))
 
-    def step(back, carry):
-        residual, grad, grad_atoms, grad_analysis, grad_offset = carry
-        t = used - 1 - back
-        index, value = indices[t], values[t][:, None]
-        row, weigh = atoms[index], analysis[index]
-        slope = (grad_values[t] - (row * grad).sum(-1)) * open_gate[t]
-        residual = residual + value * row
-        grad_atoms = grad_atoms.at[index].add(-value * grad)
-        grad_analysis = grad_analysis.at[index].add(slope[:, None] * residual)
-        grad_offset = grad_offset.at[index].add(slope)
-        grad = grad + through * slope[:, None] * weigh
-        return residual, grad, grad_atoms, grad_analysis, grad_offset
+    def chunk(n, path):
+        # The last chunk may hold rows that were certain: they come out the same.
+        rows = jax.lax.dynamic_slice(doubtful, (n * size,), (size,))
+        *again, _ = walk(rule, residual.WAY, book, (), tol, x[rows], ())
+        return Path(*(old.at[rows].set(new) for old, new in zip(path, again, strict=True)))
 
-    start = (
-        path.residual,
-        cotangent.residual,
-        jnp.zeros_like(atoms),
-        jnp.zeros_like(analysis),
-        jnp.zeros_like(offset),
-    )
-    _, grad_x, *rest = jax.lax.fori_loop(0, used, step, start)
-    return grad_x, *rest, jnp.zeros_like(selector), jnp.zeros_like(tol)
+    return jax.lax.fori_loop(0, -(-left // size), chunk, path)
 
 
-pursue.defvjp(_save, _backward)
+def _save(rule, route, x, atoms, encoder, tol, table):
+    path = _pursue(rule, route, x, atoms, encoder, tol, table)
+    return path, (path, Dictionary(atoms, encoder), tol, table)
 
 
-def _argmax(product: Float[Array, "batch width"]) -> Int[Array, " batch"]:
-    """First index of the row maximum; two vector passes, several times faster on CPU than argmax."""
-    best = product.max(-1, keepdims=True)
-    places = jax.lax.broadcasted_iota(jnp.int32, product.shape, 1)
-    # A NaN row equals nothing: it takes atom 0 and stays NaN instead of indexing out of bounds.
-    return jnp.where(product == best, places, product.shape[1]).min(-1) % product.shape[1]
+def _backward(rule, route, saved, cotangent):
+    path, book, tol, table = saved
+    grads = reverse.sweep(rule, book, path, cotangent)
+    return *grads, *jax.tree.map(jnp.zeros_like, (tol, table))
+
+
+_pursue.defvjp(_save, _backward)

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mpsae.pursuit import REPEATS, SELECT, TOLERANCES, pursue
+from mpsae.pursuit import WAYS, pursue
+from mpsae.routes.rule import REPEATS, SELECT, TOLERANCES
 from mpsae.saes.mp import MatchingPursuit
 
 OPTIONS = {
@@ -20,19 +21,26 @@ OPTIONS = {
     "analysis": ("tied", "untied", "untied_bias"),
     "bias": ("pre", "none", "sub_only"),
     "grad_residual": ("full", "detach"),
+    "route": tuple(WAYS),
 }
 PLAIN = MatchingPursuit(k=4, step_size="plain", bias="none", revive="none", norm="init")
 
 
-def covering_cases(count=36):
-    """Option combinations in which every pair of values of every two options occurs."""
-    product = list(itertools.product(*OPTIONS.values()))
-    cases = random.Random(0).sample(product, count)
-    for one, two in itertools.combinations(range(len(OPTIONS)), 2):
-        pairs = {(case[one], case[two]) for case in cases}
-        values = list(OPTIONS.values())
-        assert len(pairs) == len(values[one]) * len(values[two])
+def covering_cases():
+    """Few option combinations in which every pair of values of every two options occurs."""
+    pool = list(itertools.product(*OPTIONS.values()))
+    random.Random(0).shuffle(pool)
+    missing, cases = set().union(*map(pairs, pool)), []
+    while missing:
+        cases.append(max(pool[:400], key=lambda case: len(pairs(case) & missing)))
+        missing -= pairs(cases[-1])
+        pool.remove(cases[-1])
+        random.Random(len(cases)).shuffle(pool)
     return [dict(zip(OPTIONS, case, strict=True)) for case in cases]
+
+
+def pairs(case):
+    return set(itertools.combinations(enumerate(case), 2))
 
 
 CASES = covering_cases()
@@ -155,4 +163,4 @@ def unit_rows(seed, width, dim):
 
 @functools.partial(jax.jit, static_argnums=0)
 def run(rule, x, atoms, tol=0.0):
-    return pursue(rule, x, atoms, atoms, jnp.zeros(len(atoms)), atoms, tol)
+    return pursue(rule, x, atoms, None, tol)

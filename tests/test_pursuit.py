@@ -20,7 +20,7 @@ from pursuit_oracle import (
     unit_rows,
 )
 
-from mpsae.pursuit import REPEATS, SELECT, Rule
+from mpsae.routes.rule import REPEATS, SELECT, Rule
 from mpsae.sae import Context
 from mpsae.saes.mp import PRESETS, MatchingPursuit
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pursuit_oracle import PLAIN, dense, run, unit_rows
 
-from mpsae.pursuit import REPEATS, SELECT, Rule
+from mpsae.routes.rule import REPEATS, SELECT, Rule
 
 finite_rows = st.lists(
     st.lists(st.floats(-100, 100, width=32), min_size=5, max_size=5), min_size=3, max_size=3

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 
 from mpsae.code import Code
 from mpsae.norms import lengths
-from mpsae.pursuit import REPEATS, RESIDUAL_GRADIENTS, SELECT, TOLERANCES, Path, Rule, pursue
+from mpsae.pursuit import WAYS, Path, pursue
+from mpsae.routes.rule import REPEATS, RESIDUAL_GRADIENTS, SELECT, TOLERANCES, Encoder, Rule
 from mpsae.sae import SAE, leaf, static
 
 
@@ -21,7 +22,8 @@ class MatchingPursuit(SAE, name="mp"):
     ‖d‖ in both, as the released code does; equal for unit atoms. bias: `pre` is subtracted before and
     added after, `sub_only` is never added back. dropout: share of atoms hidden from the choice
     during the first `dropout_steps` steps, one mask per batch. revive: `residual` pulls atoms
-    silent in a batch toward its residual (overcomplete). See `Rule` for the rest.
+    silent in a batch toward its residual (overcomplete). route: how the pursuit is computed, never
+    what it gives (`mpsae.routes`). See `Rule` for the rest.
     """
 
     k: int = static(default=8, low=1)
@@ -34,6 +36,7 @@ class MatchingPursuit(SAE, name="mp"):
     grad_residual: str = static(default="full", choices=RESIDUAL_GRADIENTS)
     revive: str = static(default="residual", choices=("residual", "none"))
     slices: int = static(default=1, low=1)
+    route: str = static(default="auto", choices=("auto", *WAYS), identity=False)
     tol: float = leaf(default=0.0, low=0.0)
     dropout: float = leaf(default=0.0, low=0.0, high=1.0)
     dropout_steps: float = leaf(default=0.0, low=0.0)
@@ -53,19 +56,23 @@ class MatchingPursuit(SAE, name="mp"):
             params["analysis_bias"] = jnp.zeros(width)
         return params
 
-    def path(self, params, x, seen: jax.Array | float = 1.0) -> Path:
-        """The pursuit of x: indices, values, residual; `seen [width]` is 0 for a hidden atom."""
+    def path(self, params, x, seen: jax.Array | float = 1.0, *, table: jax.Array | None = None) -> Path:
+        """The pursuit of x: indices, values, residual; `seen [width]` is 0 for a hidden atom.
+
+        table: `self.table(params)`, for many batches on one dictionary.
+        """
         rule = Rule(self.k, self.select, self.on_repeat, self.tol_kind, self.slices, self.grad_residual)
         atoms, seen = params["atoms"], jnp.broadcast_to(seen, len(params["atoms"]))[:, None]
         x = x.astype(jnp.result_type(x, atoms))  # a narrow row would tie products that differ
-        analysis = params.get("analysis", atoms) * seen
-        selector = analysis
-        if self.step_size == "projection":
-            size = lengths(atoms)
-            analysis, selector = analysis / jnp.square(size), analysis / size
-        offset = params.get("analysis_bias", jnp.zeros(len(atoms), x.dtype)) * seen[:, 0]
         centred = x - params.get("bias", 0.0)
-        return pursue(rule, centred, atoms, analysis, offset, jax.lax.stop_gradient(selector), self.tol)
+        if self.analysis != "tied":
+            offset = params.get("analysis_bias", jnp.zeros(len(atoms), x.dtype)) * seen[:, 0]
+            encoder = Encoder(params["analysis"] * seen, offset)
+            return pursue(rule, centred, atoms, encoder, self.tol, table=table, route=self.route)
+        # A hidden atom is a row of zeros: its product is 0 and so nothing of it is ever subtracted.
+        size = lengths(atoms) if self.step_size == "projection" else jnp.ones_like(seen)
+        path = pursue(rule, centred, atoms / size * seen, None, self.tol, table=table, route=self.route)
+        return path._replace(values=path.values / size[path.indices, 0])
 
     def steps(self, params, x):
         """(indices [batch, k], values [batch, k]) in the order the atoms were taken."""

@@ -1,0 +1,13 @@
+"""Ways to compute one pursuit: the same atoms and codes, at different cost.
+
+`rule`      what fixes a pursuit: its rule and its rows
+`walk`      the loop over steps, for a block of rows
+`way`       what a way to find the next atom consists of
+`residual`  products of the residual with every row of the dictionary, each step
+`gram`      the products once, then one row of the Gram matrix subtracted per step
+`screened`  bfloat16 products nominate a few atoms, exact ones decide, a bound certifies
+`plan`      which way for which sizes
+`reverse`   the exact gradient: the path walked backwards
+`largest`   the first maximum, or the m best, of every row
+`product`   products of rows with rows, and the symmetric Gram matrix in tiles
+"""

@@ -1,0 +1,127 @@
+"""Screening: products of factors rounded to bfloat16 nominate atoms, exact products decide.
+
+With rounded rows ê = e - ε and a screen that stands for a rounded residual r̂, every true product
+differs from the screened one by (r - r̂)·ê + r·ε, at most
+
+    ‖r - r̂‖ max‖ê‖ + ‖r‖ max‖ε‖ + rounding of the sums.
+
+All of it is known at every step, because r̂ is carried beside r. A choice is certified where the best
+exact product among the nominated atoms is larger than the best screened product left over plus this
+bound. It holds for both forms: products anew at every step (r̂ is r rounded), and Gram updates
+(r̂ = x̂ - Σ v d̂, since Σ v d̂_i·ê_j is what the rounded table subtracts).
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from mpsae.norms import sizes
+from mpsae.routes.gram import table
+from mpsae.routes.largest import best
+from mpsae.routes.product import product
+from mpsae.routes.way import Way
+
+LOW = jnp.bfloat16
+CANDIDATES = 4  # the m-th gap of a row is rarely below the bound; each candidate costs a row product
+
+
+def _rounded(rows):
+    return rows.astype(LOW).astype(rows.dtype)
+
+
+class Limits(NamedTuple):
+    """Of a dictionary: the longest ê, the longest ε = e - ê and the longest d."""
+
+    rounded: Array
+    error: Array
+    atom: Array
+
+    @classmethod
+    def of(cls, book):
+        """From the rows that decide and the atoms that are subtracted."""
+        low = _rounded(book.rows)
+        return cls(sizes(low).max(), sizes(book.rows - low).max(), sizes(book.atoms).max())
+
+
+def _decide(book, limits, scores, residual, rounded, slack, view):
+    """(index, product, sure): the best of the nominated atoms by exact products.
+
+    scores: screened products; rounded: the r̂ they stand for; slack: rounding of their sums.
+    """
+    seen = view(scores)
+    nominated, left = best(seen, min(CANDIDATES, seen.shape[1]))
+    index, value, top = nominated[0], None, None
+    for other in nominated:
+        weight = book.weigh(residual, other)
+        rate = view.rate(seen, other, weight)
+        if top is None:
+            value, top = weight, rate
+            continue
+        better = (rate > top) | ((rate == top) & (other < index))
+        index, value, top = (
+            jnp.where(better, new, old) for new, old in ((other, index), (weight, value), (rate, top))
+        )
+    bound = sizes(residual - rounded) * limits.rounded + sizes(residual) * limits.error + slack
+    # Negated, so that a row of NaN counts as certified: no walk makes it better.
+    return index, value, ~(top <= left + bound) | (left == -jnp.inf)
+
+
+def _unit(book, steps):
+    """Relative rounding of a sum of `dim` products that is then updated `steps` times."""
+    return (book.atoms.shape[1] + 2 * steps) * jnp.finfo(book.atoms.dtype).eps / 2
+
+
+# --- products anew at every step ------------------------------------------------------------------
+
+
+def _prepare_anew(book, gram):
+    return Limits.of(book), book.rows.astype(LOW)
+
+
+def _start_anew(book, tables, x):
+    return ()
+
+
+def _pick_anew(book, tables, state, residual, view):
+    limits, rows = tables
+    low = residual.astype(LOW)
+    scores = book.shifted(product(low, rows, out=residual.dtype))
+    slack = _unit(book, 0) * sizes(residual) * limits.rounded
+    return _decide(book, limits, scores, residual, low.astype(residual.dtype), slack, view)
+
+
+def _advance_anew(book, tables, state, index, value):
+    return ()
+
+
+# --- updates by the rounded Gram matrix -----------------------------------------------------------
+
+
+def _prepare_updated(book, gram):
+    return Limits.of(book), table(book, LOW)
+
+
+def _start_updated(book, tables, x):
+    low = x.astype(LOW)
+    scores = book.shifted(product(low, book.rows.astype(LOW), out=x.dtype))
+    return scores, low.astype(x.dtype), sizes(x)[:, None]
+
+
+def _pick_updated(book, tables, state, residual, view):
+    limits, _ = tables
+    scores, rounded, mass = state
+    slack = _unit(book, view.steps) * mass[:, 0] * limits.rounded
+    return _decide(book, limits, scores, residual, rounded, slack, view)
+
+
+def _advance_updated(book, tables, state, index, value):
+    (limits, gram), (scores, rounded, mass) = tables, state
+    value = value[:, None]
+    scores = scores - value * gram.at[index].get(mode="promise_in_bounds")
+    rounded = rounded - value * _rounded(book.atoms.at[index].get(mode="promise_in_bounds"))
+    return scores, rounded, mass + jnp.abs(value) * limits.atom
+
+
+ANEW = Way(_prepare_anew, _start_anew, _pick_anew, _advance_anew)
+UPDATED = Way(_prepare_updated, _start_updated, _pick_updated, _advance_updated)

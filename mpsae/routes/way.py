@@ -1,0 +1,21 @@
+"""What a way to find the next atom consists of."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+
+class Way(NamedTuple):
+    """Four functions that the walk calls; `view` maps products to scores (sign, bans, slices).
+
+    prepare(book, gram) -> tables, once a batch, `gram` as the caller gave it or None;
+    start(book, tables, x) -> state, a tuple of [batch, ...] arrays;
+    pick(book, tables, state, residual, view) -> (index, product, sure), each [batch];
+    advance(book, tables, state, index, value) -> state after r ← r - value·d_index.
+    `sure` is False where the choice of a row is not certified; the row is then walked again
+    by exact products.
+    """
+
+    prepare: Callable[..., Any]
+    start: Callable[..., tuple]
+    pick: Callable[..., tuple]
+    advance: Callable[..., tuple]
