@@ -12,7 +12,8 @@ Work: 2 · batch · width · dim flops; from L2 (1/rows + 1/atoms) · batch · w
 from memory each operand about once, since programs walk the atoms in step and share them through L2.
 Default tile in bfloat16, 256 × 128 × 64 with 8 warps: accumulator 128 KiB, half the register file, 128
 of a thread's 255 registers (none spilled at m = 3, compiled for sm_90a); a stage is (256 + 128) · 64 ·
-2 B = 48 KiB, 4 stages 192 of 227 KiB of shared memory; 85 flops per byte of L2.
+2 B = 48 KiB, 4 stages 192 of 227 KiB of shared memory; 85 flops per byte of L2. Rows of a multiple of
+16 bytes are copied asynchronously; other dims are correct but slow.
 
 Written for the Triton backend of Pallas: one body serves every precision (Mosaic has no float32
 product), is interpreted on CPU and lowers to wgmma without a GPU at hand. JAX 0.11 deprecates it.
@@ -102,14 +103,14 @@ def best(
         ),
         grid=(row_tiles, splits),
         out_shape=[
-            jax.ShapeDtypeStruct((splits * candidates, batch), dtype)
+            jax.ShapeDtypeStruct((batch, splits * candidates), dtype)
             for dtype in (jnp.float32, jnp.int32, jnp.float32)[:fields]
         ],
         compiler_params=triton.CompilerParams(num_warps=tile.warps, num_stages=tile.stages),
         interpret=interpret,
         name="best_atoms",
     )(residual.astype(how.dtype), selector.astype(how.dtype), offset.astype(jnp.float32))
-    return _finish(*(part.T for part in found), candidates=candidates)
+    return _finish(*found, candidates=candidates)
 
 
 def _fill(row_tiles: int, atom_tiles: int) -> int:
@@ -146,7 +147,7 @@ def _kernel(residual, selector, offset, *found, tile, how, per_split, m, score, 
     for slot in range(m):
         for field, ref in zip(kept, found, strict=True):
             value = field[slot] if ref.dtype == jnp.int32 else jnp.where(broken > 0, jnp.nan, field[slot])
-            triton.store(ref.at[split * m + slot, pl.ds(row, tile.rows)], value, mask=mask)
+            triton.store(ref.at[pl.ds(row, tile.rows), split * m + slot], value, mask=mask)
 
 
 def _read(ref, start, size):
@@ -169,22 +170,21 @@ def _dot(left, right, how, interpret):
     return jax.lax.dot_general(left, right, contract, precision=algorithm, preferred_element_type=jnp.float32)
 
 
-def _finish(ranks, indices, products=None, *, candidates):
+def _finish(ranks, indices, *products, candidates):
     """[batch, splits · m] sorted lists to one of m; then rows with NaN and with too few above -inf."""
+    broken = jnp.isnan(ranks).any(1, keepdims=True)
     if ranks.shape[1] > candidates:
-        # Splits are in ascending order and top_k is stable, so ties keep the smallest index.
-        ranks, place = jax.lax.top_k(ranks, candidates)
-        indices = jnp.take_along_axis(indices, place, 1)
-        products = None if products is None else jnp.take_along_axis(products, place, 1)
-    products = ranks if products is None else products
+        # Two keys: top_k is not promised to break ties by the index on every device.
+        order, *rest = jax.lax.sort((-ranks, indices, *products), num_keys=2, is_stable=False)
+        ranks, indices, *products = (part[:, :candidates] for part in (-order, *rest))
+    product = products[0] if products else ranks
     # Slots still empty (-1) stand for products of -inf: the smallest atoms not taken, in order.
     slots = jnp.arange(candidates)
     free = (indices[:, :, None] != jnp.arange(2 * candidates)).all(1).cumsum(1)
     filled = (indices >= 0).sum(1, keepdims=True)
     fill = jnp.argmax(free[:, None, :] == (slots - filled + 1)[:, :, None], 2)
     indices = jnp.where(indices < 0, fill, indices)
-    broken = jnp.isnan(products).any(1, keepdims=True)
     return (
         jnp.where(broken, slots, indices).astype(jnp.int32),
-        jnp.where(broken, jnp.nan, products),
+        jnp.where(broken, jnp.nan, product),
     )

@@ -69,10 +69,9 @@ def _kernel(correlations, gram, indices, values, *, k, length):
     sample, width = pl.program_id(0), gram.shape[0]
     inside, starts = jax.lax.iota(jnp.int32, length), range(0, width, length)
 
-    def read(ref, row, start, outside):
+    def read(ref, row, start):
         mask = None if start + length <= width else start + inside < width
-        other = None if mask is None else outside
-        return triton.load(ref.at[row, start + inside], mask=mask, other=other)
+        return triton.load(ref.at[row, start + inside], mask=mask, other=None if mask is None else 0.0)
 
     def pick(parts):
         """Value and first index of the maximum: across the parts in each thread, then across threads."""
@@ -92,15 +91,15 @@ def _kernel(correlations, gram, indices, values, *, k, length):
         triton.store(indices.at[sample, step], index)
         triton.store(values.at[sample, step], top)
         parts = tuple(
-            part - top * read(gram, index, start, 0.0).astype(jnp.float32)
+            part - top * read(gram, index, start).astype(jnp.float32)
             for start, part in zip(starts, parts, strict=True)
         )
         broken = jnp.maximum(broken, (top == jnp.inf).astype(jnp.int32))
         top, index = pick(parts)
         return step + 1, broken, jnp.where(broken > 0, 0.0, top), index, parts
 
-    # Outside the width the correlations are -inf and stay so: they are never the first maximum.
-    parts = tuple(read(correlations, sample, start, -jnp.inf) for start in starts)
+    # Outside the width the correlations are 0 and stay so: they are never a positive maximum.
+    parts = tuple(read(correlations, sample, start) for start in starts)
     broken = functools.reduce(jnp.maximum, [jnp.max((part != part).astype(jnp.int32)) for part in parts])
     top, index = pick(parts)
     start = jnp.int32(0), broken, jnp.where(broken > 0, 0.0, top), index, parts
