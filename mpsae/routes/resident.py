@@ -11,7 +11,7 @@ width 24,576, k 32 and a 2-byte Gram read 12.9 GB, 3.0 ms at 4.3 TB/s less what 
 taken atoms. About 6 instructions an entry (widen, multiply-add, running maximum) are 1200 cycles a
 step there, beside 1.5 µs for its 48 KiB at a 132nd of that bandwidth, so two programs should share a
 multiprocessor: c is 96 KiB, in 8 warps 96 registers a thread, 128 with everything else and no spills
-(compiled for sm_90a), twice 8 · 32 · 128 · 4 B = 128 KiB. The reductions use 32 bytes of shared memory.
+(compiled for sm_90a): half the register file each. The reductions use 32 bytes of shared memory.
 
 The correlations drift from the true ones by the rounding of k updates in the Gram's type: with a
 bfloat16 Gram take values (and doubtful choices) again in float32. Backend: as in `fused`.
