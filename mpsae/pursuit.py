@@ -23,7 +23,7 @@ WAYS = {
     "screened": screened.ANEW,
     "screened_gram": screened.UPDATED,
 }
-REPAIR = 8  # rows walked again at once
+REPAIR, MANY = 8, 16  # rows walked again at once; above batch / MANY of them, all rows
 
 
 class Path(NamedTuple):
@@ -66,8 +66,9 @@ def _pursue(rule: Rule, route: Route, x, atoms, encoder, tol, table):
     book, way = Dictionary(atoms, encoder), WAYS[route.way]
     tables = way.prepare(book, table)
     *path, sure = _in_blocks(rule, way, route.rows, book, tables, tol, x)
-    exact = way in (residual.WAY, gram.WAY)
-    return Path(*path) if exact else _repaired(rule, book, tol, x, sure, Path(*path))
+    if route.exact == route.way:
+        return Path(*path)
+    return _repaired(rule, route, book, tol, x, sure, Path(*path))
 
 
 def _in_blocks(rule, way, rows, book, tables, tol, x):
@@ -88,10 +89,17 @@ def _in_blocks(rule, way, rows, book, tables, tol, x):
     return jax.tree.map(lambda part: part.reshape(count * rows, *part.shape[2:])[:batch], out)
 
 
-def _repaired(rule, book, tol, x, sure, path: Path) -> Path:
-    """The path, with the rows that low precision could not certify walked again by exact products."""
+def _repaired(rule, route, book, tol, x, sure, path: Path) -> Path:
+    """The path, with the rows that low precision could not certify walked again by exact products.
+
+    A few at a time; where they are many, the whole batch by the exact way that is cheapest for it.
+    """
     doubtful, left = jnp.argsort(sure, stable=True), (~sure).sum()  # the first `left` of it are
-    size = min(REPAIR, len(x))
+    many, size = left * MANY > len(x), min(REPAIR, len(x))
+
+    def whole(_, path):
+        exact = WAYS[route.exact]
+        return Path(*_in_blocks(rule, exact, route.rows, book, exact.prepare(book, None), tol, x)[:3])
 
     def chunk(n, path):
         # The last chunk may hold rows that were certain: they come out the same.
@@ -99,7 +107,9 @@ def _repaired(rule, book, tol, x, sure, path: Path) -> Path:
         *again, _ = walk(rule, residual.WAY, book, (), tol, x[rows], ())
         return Path(*(old.at[rows].set(new) for old, new in zip(path, again, strict=True)))
 
-    return jax.lax.fori_loop(0, -(-left // size), chunk, path)
+    # Loops of 0 or 1 turns, not conditions: a batched condition would always run both sides.
+    path = jax.lax.fori_loop(0, many.astype(jnp.int32), whole, path)
+    return jax.lax.fori_loop(0, jnp.where(many, 0, -(-left // size)), chunk, path)
 
 
 def _save(rule, route, x, atoms, encoder, tol, table):

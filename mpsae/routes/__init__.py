@@ -6,6 +6,9 @@
 `residual`  products of the residual with every row of the dictionary, each step
 `gram`      the products once, then one row of the Gram matrix subtracted per step
 `screened`  bfloat16 products nominate a few atoms, exact ones decide, a bound certifies
+`fused`     GPU: product and m best in one kernel, the products never in memory
+`running`   the m best of a row as tiles of it go by, inside a kernel
+`resident`  GPU: one kernel for all k steps, the products of a row kept on chip
 `plan`      which way for which sizes
 `reverse`   the exact gradient: the path walked backwards
 `largest`   the first maximum, or the m best, of every row

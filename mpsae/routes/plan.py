@@ -11,10 +11,11 @@ import jax
 
 
 class Route(NamedTuple):
-    """A way, how many rows a block of it holds, and how many rows a repair walks at once."""
+    """A way, how many rows a block of it holds, and the exact way behind it (itself, if exact)."""
 
     way: str
     rows: int
+    exact: str
 
 
 class Device(NamedTuple):
@@ -42,6 +43,7 @@ GPU = Device(
     blocks=dict.fromkeys(("residual", "gram", "screened", "screened_gram"), 1 << 30),
     table=16 << 30,
 )
+EXACT = {"residual", "gram"}
 NAMES = ("residual", "gram", "screened", "screened_gram")
 SMALL = 256  # atoms: below, every way costs the same and the plainest is taken
 
@@ -52,12 +54,13 @@ def choose(name: str, *, k: int, batch: int, dim: int, width: int, tied: bool, g
     given: the Gram matrix is known already. Raises ValueError for an unknown name.
     """
     device = CPU if jax.default_backend() == "cpu" else GPU
+    prices = costs(device, k=k, batch=batch, dim=dim, width=width, tied=tied, given=given)
+    exact = min(EXACT & prices.keys(), key=prices.__getitem__)
     if name == "auto":
-        prices = costs(device, k=k, batch=batch, dim=dim, width=width, tied=tied, given=given)
         name = "residual" if width < SMALL else min(prices, key=prices.__getitem__)
     elif name not in NAMES:
         raise ValueError(f"route = {name!r}: must be one of auto, {', '.join(NAMES)}")
-    return Route(name, device.blocks[name])
+    return Route(name, device.blocks[name], name if name in EXACT else exact)
 
 
 def costs(
