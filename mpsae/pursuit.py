@@ -97,9 +97,11 @@ def _repaired(rule, route, book, tol, x, sure, path: Path) -> Path:
     doubtful, left = jnp.argsort(sure, stable=True), (~sure).sum()  # the first `left` of it are
     many, size = left * MANY > len(x), min(REPAIR, len(x))
 
-    def whole(_, path):
+    def whole(turn, path):
+        # Tied to the turn, or XLA computes the tables before the loop, also for a loop of 0 turns.
+        mine, _ = jax.lax.optimization_barrier((book, turn))
         exact = WAYS[route.exact]
-        return Path(*_in_blocks(rule, exact, route.rows, book, exact.prepare(book, None), tol, x)[:3])
+        return Path(*_in_blocks(rule, exact, route.rows, mine, exact.prepare(mine, None), tol, x)[:3])
 
     def chunk(n, path):
         # The last chunk may hold rows that were certain: they come out the same.

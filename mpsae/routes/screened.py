@@ -23,7 +23,7 @@ from mpsae.routes.product import product
 from mpsae.routes.way import Way
 
 LOW = jnp.bfloat16
-CANDIDATES = 4  # the m-th gap of a row is rarely below the bound; each candidate costs a row product
+CANDIDATES = 6  # the m-th gap of a row is rarely below the bound; each candidate costs a row product
 
 
 def _rounded(rows):
