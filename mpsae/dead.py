@@ -10,6 +10,7 @@ from mpsae.fields import leaf, static
 from mpsae.largest import largest
 from mpsae.lazy import only_if
 from mpsae.oneshot import OneShot
+from mpsae.sae import Context
 
 
 def silence(silent: Int[Array, " width"], code: Code) -> Int[Array, " width"]:
@@ -38,12 +39,15 @@ class WithAuxK(OneShot, abstract=True):
         return {"silent": jnp.zeros(len(params["atoms"]), jnp.int32)}
 
     def penalty(self, params, x, code, ctx):
+        return self.wake(params, x, x - self.decode(params, code), ctx)
+
+    def wake(self, params: dict[str, Array], x: Array, error: Array, ctx: Context) -> Array:
         """auxk · ‖e - ê‖² / ‖e - mean e‖², ê decoded from the largest dead entries of ReLU(π), no bias.
 
         e = x - x̂ is a constant here. 0 when no latent is dead or the ratio is undefined.
         Source: OpenAI recipe (arXiv 2406.04093) as in saprmarks/dictionary_learning.
         """
-        error = jax.lax.stop_gradient(x - self.decode(params, code))
+        error = jax.lax.stop_gradient(error)
         dead = ctx.state["silent"] >= self.dead_window
         count = min(self.auxk_k or max(x.shape[-1] // 2, 1), len(dead))
         positive = self.positive(params, x)

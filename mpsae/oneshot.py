@@ -58,8 +58,10 @@ class OneShot(SAE, abstract=True):
         """The code of entries taken from `positive(params, x)`, differentiable in params and x."""
         width = len(params["encoder_bias"])
         if not sparse.is_small(width):
-            shift = params["bias"] if self.centre == "bias" else jnp.zeros_like(params["bias"])
-            values = sparse.chosen(
-                jax.lax.stop_gradient(values), indices, x, shift, params["encoder"], params["encoder_bias"]
-            )
+            values = sparse.chosen(jax.lax.stop_gradient(values), indices, *self.encoder(params, x))
         return Code(values=values, indices=indices, width=width)
+
+    def encoder(self, params: dict[str, Array], x: Array) -> tuple[Array, Array, Array, Array]:
+        """What π is made of: x, what is subtracted from it, W and b."""
+        shift = params["bias"] if self.centre == "bias" else jnp.zeros_like(params["bias"])
+        return x, shift, params["encoder"], params["encoder_bias"]

@@ -22,6 +22,11 @@ def is_small(width: int) -> bool:
     return width <= SMALL
 
 
+def dense_is_faster(k: float, width: int) -> bool:
+    """Whether products with all atoms cost less than k entries a row."""
+    return k * ENTRY > width
+
+
 def combine(
     values: Float[Array, "batch k"], indices: Int[Array, "batch k"], atoms: Float[Array, "width dim"]
 ) -> Float[Array, "batch dim"]:
@@ -64,7 +69,7 @@ def _chosen_backward(saved, grad):
     values, indices, x, shift, encoder = saved
     slope = jnp.where(values > 0, grad, 0.0)
     grad_offset = _count(slope, indices, encoder.shape[1])
-    grad_encoder = _transposed(_outer(slope, indices, x - shift, encoder.shape[1]))
+    grad_encoder = transposed(_outer(slope, indices, x - shift, encoder.shape[1]))
     # Nobody asks for the gradient in x while training: XLA then drops its loop.
     grad_x = combine(slope, indices, encoder.T)
     # The sum of -grad_x over rows, from what is known already.
@@ -77,7 +82,7 @@ chosen.defvjp(_save_chosen, _chosen_backward)
 
 @jax.custom_vjp
 def _combine(values, indices, atoms):
-    if _dense_is_faster(values, atoms):
+    if dense_is_faster(values.shape[1], len(atoms)):
         return spread(values, indices, len(atoms)) @ atoms
 
     def step(t, total):
@@ -102,7 +107,7 @@ _combine.defvjp(_save_combine, _combine_backward)
 
 def _dots(x, indices, atoms):
     """x · d_{i_t} of every entry, [batch, k]."""
-    if _dense_is_faster(indices, atoms):
+    if dense_is_faster(indices.shape[1], len(atoms)):
         return jnp.take_along_axis(x @ atoms.T, indices, axis=1, mode=_IN_BOUNDS)
 
     def step(t, products):
@@ -115,7 +120,7 @@ def _dots(x, indices, atoms):
 
 def _outer(values, indices, x, width):
     """Σ over rows and entries of v_t x, added to row i_t of [width, dim]: spread(values)ᵀ x."""
-    if values.shape[1] * ENTRY > width:
+    if dense_is_faster(values.shape[1], width):
         return spread(values, indices, width).T @ x
 
     def step(t, total):
@@ -125,7 +130,7 @@ def _outer(values, indices, x, width):
     return jax.lax.fori_loop(0, values.shape[1], step, empty)
 
 
-def _transposed(matrix):
+def transposed(matrix):
     """matrix.T as an array of its own, not as strided reads inside whatever uses it."""
     # Adam reads a gradient twice; strided, on CPU, that took 49 ms of a step of 130 at 512 x 4096.
     return jax.lax.platform_dependent(matrix, cpu=_transposed_in_blocks, default=jnp.transpose)
@@ -146,7 +151,3 @@ def _transposed_in_blocks(matrix):
 def _count(values, indices, width):
     """The sum of the values that name each atom, [width]."""
     return jnp.zeros(width, values.dtype).at[indices].add(values, mode=_IN_BOUNDS)
-
-
-def _dense_is_faster(entries, atoms):
-    return entries.shape[1] * ENTRY > len(atoms)
