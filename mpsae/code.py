@@ -1,9 +1,11 @@
 """The one type a code has, dense or sparse."""
 
 import flax.struct as struct
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
+
+from mpsae import sparse
+from mpsae.largest import largest
 
 
 class Code(struct.PyTreeNode):
@@ -30,7 +32,7 @@ class Code(struct.PyTreeNode):
         """Σ_i z_i d_i, without any bias."""
         if self.indices is None:
             return self.values @ atoms
-        return jnp.einsum("bk,bkd->bd", self.values, atoms[self.indices])
+        return sparse.combine(self.values, self.indices, atoms)
 
     def l0(self) -> Int[Array, " batch"]:
         """Number of distinct active latents per sample."""
@@ -61,6 +63,6 @@ class Code(struct.PyTreeNode):
         """The k entries of largest magnitude of the merged code, as a sparse code."""
         merged = self.dense()
         width = merged.shape[-1]
-        _, indices = jax.lax.top_k(jnp.abs(merged), min(k, width))
+        _, indices = largest(jnp.abs(merged), min(k, width))
         values = jnp.take_along_axis(merged, indices, axis=-1)
         return Code(values=values, indices=indices, width=width)

@@ -2,11 +2,15 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
+from mpsae import sparse
 from mpsae.code import Code
 from mpsae.fields import leaf, static
+from mpsae.largest import largest
+from mpsae.lazy import only_if
 from mpsae.oneshot import OneShot
+from mpsae.sae import Context
 
 
 def silence(silent: Int[Array, " width"], code: Code) -> Int[Array, " width"]:
@@ -14,29 +18,11 @@ def silence(silent: Int[Array, " width"], code: Code) -> Int[Array, " width"]:
     return jnp.where(code.fired(), 0, silent + 1)
 
 
-def auxk(
-    preactivation: Float[Array, "batch width"],
-    atoms: Float[Array, "width dim"],
-    error: Float[Array, "batch dim"],
-    dead: Bool[Array, " width"],
-    k: int,
-) -> Float[Array, ""]:
-    """‖e - ê‖² / ‖e - mean e‖², ê decoded from the k largest dead pre-activations (no bias).
-
-    e = x - x̂ is a constant here. 0 when no latent is dead or the ratio is undefined.
-    Source: OpenAI recipe (arXiv 2406.04093) as in saprmarks/dictionary_learning.
-    """
-    error = jax.lax.stop_gradient(error)
-
-    def value(_):
-        candidates = jnp.where(dead, jax.nn.relu(preactivation), 0.0)
-        values, indices = jax.lax.top_k(candidates, min(k, len(atoms)))
-        guess = Code(values=values, indices=indices, width=len(atoms)).decode(atoms)
-        spread = jnp.square(error - error.mean(0)).sum()
-        ratio = jnp.square(error - guess).sum() / jnp.where(spread > 0, spread, 1.0)
-        return jnp.where(spread > 0, ratio, 0.0)
-
-    return jax.lax.cond(dead.any(), value, lambda _: jnp.zeros((), error.dtype), None)
+def share_left(error: Float[Array, "batch dim"], guess: Float[Array, "batch dim"]) -> Float[Array, ""]:
+    """‖e - ê‖² / ‖e - mean e‖², 0 where that is undefined."""
+    spread = jnp.square(error - error.mean(0)).sum()
+    ratio = jnp.square(error - guess).sum() / jnp.where(spread > 0, spread, 1.0)
+    return jnp.where(spread > 0, ratio, 0.0)
 
 
 class WithAuxK(OneShot, abstract=True):
@@ -53,10 +39,35 @@ class WithAuxK(OneShot, abstract=True):
         return {"silent": jnp.zeros(len(params["atoms"]), jnp.int32)}
 
     def penalty(self, params, x, code, ctx):
-        error = x - self.decode(params, code)
-        asleep = ctx.state["silent"] >= self.dead_window
-        count = self.auxk_k or max(x.shape[-1] // 2, 1)
-        return self.auxk * auxk(self.preactivation(params, x), params["atoms"], error, asleep, count)
+        return self.wake(params, x, x - self.decode(params, code), ctx)
+
+    def wake(self, params: dict[str, Array], x: Array, error: Array, ctx: Context) -> Array:
+        """auxk · ‖e - ê‖² / ‖e - mean e‖², ê decoded from the largest dead entries of ReLU(π), no bias.
+
+        e = x - x̂ is a constant here. 0 when no latent is dead or the ratio is undefined.
+        Source: OpenAI recipe (arXiv 2406.04093) as in saprmarks/dictionary_learning.
+        """
+        error = jax.lax.stop_gradient(error)
+        dead = ctx.state["silent"] >= self.dead_window
+        count = min(self.auxk_k or max(x.shape[-1] // 2, 1), len(dead))
+        positive = self.positive(params, x)
+
+        def sleepers():
+            return largest(jnp.where(dead, positive, 0.0), count)
+
+        def left(indices, params, x, values, error):
+            return share_left(error, self.chosen(params, x, values, indices).decode(params["atoms"]))
+
+        if sparse.is_small(len(dead)):
+
+            def value():
+                values, indices = sleepers()
+                return left(indices, params, x, values, error)
+
+            return self.auxk * jax.lax.cond(dead.any(), value, lambda: jnp.zeros((), error.dtype))
+        nothing = jnp.zeros((len(x), count), positive.dtype), jnp.zeros((len(x), count), jnp.int32)
+        values, indices = jax.lax.cond(dead.any(), sleepers, lambda: nothing)
+        return self.auxk * only_if(dead.any(), left, indices, params, x, values, error)
 
     def update(self, params, x, code, ctx):
         return ctx.state | {"silent": silence(ctx.state["silent"], code)}

@@ -2,8 +2,10 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
+from mpsae import sparse
+from mpsae.code import Code
 from mpsae.norms import sphere
 from mpsae.sae import SAE, leaf, static
 
@@ -39,3 +41,27 @@ class OneShot(SAE, abstract=True):
         """π, before any nonlinearity."""
         shift = params["bias"] if self.centre == "bias" else 0.0
         return (x - shift) @ params["encoder"] + params["encoder_bias"]
+
+    def positive(self, params: dict[str, Array], x: Array) -> Float[Array, "batch width"]:
+        """ReLU(π) to choose entries from; `chosen` gives what was chosen its derivative."""
+        positive = jax.nn.relu(self.preactivation(params, x))
+        # On a large dictionary no [batch, width] gradient may appear, not even one of zeros.
+        return positive if sparse.is_small(positive.shape[1]) else jax.lax.stop_gradient(positive)
+
+    def chosen(
+        self,
+        params: dict[str, Array],
+        x: Array,
+        values: Float[Array, "batch k"],
+        indices: Int[Array, "batch k"],
+    ) -> Code:
+        """The code of entries taken from `positive(params, x)`, differentiable in params and x."""
+        width = len(params["encoder_bias"])
+        if not sparse.is_small(width):
+            values = sparse.chosen(jax.lax.stop_gradient(values), indices, *self.encoder(params, x))
+        return Code(values=values, indices=indices, width=width)
+
+    def encoder(self, params: dict[str, Array], x: Array) -> tuple[Array, Array, Array, Array]:
+        """What π is made of: x, what is subtracted from it, W and b."""
+        shift = params["bias"] if self.centre == "bias" else jnp.zeros_like(params["bias"])
+        return x, shift, params["encoder"], params["encoder_bias"]

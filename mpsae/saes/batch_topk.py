@@ -5,8 +5,10 @@ import math
 import jax
 import jax.numpy as jnp
 
+from mpsae import entries, sparse
 from mpsae.code import Code
 from mpsae.dead import WithAuxK
+from mpsae.largest import largest
 from mpsae.sae import leaf, static
 from mpsae.saes.threshold import Threshold
 
@@ -34,9 +36,18 @@ class BatchTopK(WithAuxK, name="batch_topk"):
         return self._keep(params, x, self._budget(self.k, len(x)))
 
     def loss(self, params, x, ctx):
-        code = self._keep(params, x, self._count(len(x), ctx))
-        error = jnp.square(x - self.decode(params, code)).sum(-1).mean()
-        return error + self.penalty(params, x, code, ctx), code
+        width, most = len(params["atoms"]), self._budget(max(self.k, self.k_start), len(x))
+        if sparse.is_small(width) or sparse.dense_is_faster(most / len(x), width):
+            code = self._keep(params, x, self._count(len(x), ctx))
+            error = jnp.square(x - self.decode(params, code)).sum(-1).mean()
+            return error + self.penalty(params, x, code, ctx), code
+        positive = self.positive(params, x)
+        values, places = self._largest(positive, self._count(len(x), ctx))
+        kept = entries.entries(values, places, len(x), width)
+        kept = entries.chosen(kept, *self.encoder(params, x))
+        error = x - entries.combine(kept, params["atoms"]) - params["bias"]
+        loss = jnp.square(error).sum(-1).mean() + self.wake(params, x, error, ctx)
+        return loss, _code(positive, values, places)
 
     def update(self, params, x, code, ctx):
         positive = code.values > 0
@@ -60,11 +71,17 @@ class BatchTopK(WithAuxK, name="batch_topk"):
 
     def _keep(self, params, x, count):
         positive = jax.nn.relu(self.preactivation(params, x))
-        most = self._budget(max(self.k, self.k_start), len(x))
-        values, places = jax.lax.top_k(positive.reshape(-1), min(most, positive.size))
-        kept = jnp.where(jnp.arange(len(values)) < count, values, 0.0)
-        dense = jnp.zeros(positive.size, positive.dtype).at[places].set(kept)
-        return Code(values=dense.reshape(positive.shape), width=positive.shape[-1])
+        return _code(positive, *self._largest(positive, count))
+
+    def _largest(self, positive, count):
+        most = self._budget(max(self.k, self.k_start), len(positive))
+        values, places = largest(positive.reshape(1, -1), min(most, positive.size))
+        return jnp.where(jnp.arange(values.size) < count, values[0], 0.0), places[0]
+
+
+def _code(positive, values, places):
+    dense = jnp.zeros(positive.size, positive.dtype).at[places].set(values)
+    return Code(values=dense.reshape(positive.shape), width=positive.shape[-1])
 
 
 PRESETS = {

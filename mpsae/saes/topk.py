@@ -1,9 +1,7 @@
 """TopK: the k largest ReLU pre-activations of each row (arXiv 2406.04093)."""
 
-import jax
-
-from mpsae.code import Code
 from mpsae.dead import WithAuxK
+from mpsae.largest import largest
 from mpsae.sae import static
 
 
@@ -20,5 +18,4 @@ class TopK(WithAuxK, name="topk"):
         return True  # top_k orders by size
 
     def encode(self, params, x):
-        values, indices = jax.lax.top_k(jax.nn.relu(self.preactivation(params, x)), self.k)
-        return Code(values=values, indices=indices, width=len(params["atoms"]))
+        return self.chosen(params, x, *largest(self.positive(params, x), self.k))

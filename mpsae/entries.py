@@ -1,0 +1,107 @@
+"""A code as one list of entries over the whole batch: what BatchTopK keeps, however uneven its rows.
+
+The list is cut into steps of as many entries as there are rows: `values`, `rows` and `columns` are
+[steps, batch], and an entry stands for `value · atoms[column]` in its row. Padding has value 0.
+Loops run over steps; `mpsae.sparse` is the same for codes with k entries in every row.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from mpsae import sparse
+
+_IN_BOUNDS = "promise_in_bounds"
+
+
+class Entries(NamedTuple):
+    """Values and where they stand."""
+
+    values: Float[Array, "steps batch"]
+    rows: Int[Array, "steps batch"]
+    columns: Int[Array, "steps batch"]
+
+
+def entries(values: Float[Array, " count"], places: Int[Array, " count"], batch: int, width: int) -> Entries:
+    """The list of `values` at `places` of the flattened [batch, width]."""
+    padding = (0, -len(values) % batch)
+    values, places = (jnp.pad(part, padding).reshape(-1, batch) for part in (values, places))
+    return Entries(values, places // width, places % width)
+
+
+@jax.custom_vjp
+def combine(code: Entries, atoms: Float[Array, "width dim"]) -> Float[Array, "batch dim"]:
+    """Σ over the entries of a row of v d_i. Differentiable in the values and in atoms."""
+
+    def step(t, total):
+        part = code.values[t][:, None] * _take(atoms, code.columns[t])
+        return total.at[code.rows[t]].add(part, mode=_IN_BOUNDS)
+
+    empty = jnp.zeros((code.values.shape[1], atoms.shape[1]), jnp.result_type(code.values, atoms))
+    return jax.lax.fori_loop(0, len(code.values), step, empty)
+
+
+def _save_combine(code, atoms):
+    return combine(code, atoms), (code, atoms)
+
+
+def _combine_backward(saved, grad):
+    code, atoms = saved
+
+    def step(t, products):
+        product = (_take(atoms, code.columns[t]) * _take(grad, code.rows[t])).sum(-1)
+        return products.at[t].set(product)
+
+    products = jax.lax.fori_loop(0, len(code.values), step, jnp.zeros_like(code.values))
+    return Entries(products, None, None), _outer(code, grad, len(atoms))
+
+
+combine.defvjp(_save_combine, _combine_backward)
+
+
+@jax.custom_vjp
+def chosen(
+    code: Entries,
+    x: Float[Array, "batch dim"],
+    shift: Float[Array, " dim"],
+    encoder: Float[Array, "dim width"],
+    offset: Float[Array, " width"],
+) -> Entries:
+    """`code`, with the derivative of v = ReLU((x_row - shift) · w_column + o_column); see `sparse.chosen`."""
+    return code
+
+
+def _save_chosen(code, x, shift, encoder, offset):
+    return code, (code, x, shift, encoder)
+
+
+def _chosen_backward(saved, grad):
+    code, x, shift, encoder = saved
+    slope = code._replace(values=jnp.where(code.values > 0, grad.values, 0.0))
+    columns = jnp.zeros(encoder.shape[1], slope.values.dtype)
+    grad_offset = columns.at[code.columns].add(slope.values, mode=_IN_BOUNDS)
+    grad_encoder = sparse.transposed(_outer(slope, x - shift, encoder.shape[1]))
+    grad_x = combine(slope, encoder.T)  # dropped by XLA where nobody asks for it
+    grad_shift = -(encoder @ grad_offset)
+    nothing = Entries(jnp.zeros_like(code.values), None, None)
+    return nothing, grad_x, grad_shift, grad_encoder, grad_offset
+
+
+chosen.defvjp(_save_chosen, _chosen_backward)
+
+
+def _outer(code, x, width):
+    """Σ over entries of v x_row, added to row `column` of [width, dim]."""
+
+    def step(t, total):
+        part = code.values[t][:, None] * _take(x, code.rows[t])
+        return total.at[code.columns[t]].add(part, mode=_IN_BOUNDS)
+
+    empty = jnp.zeros((width, x.shape[1]), jnp.result_type(code.values, x))
+    return jax.lax.fori_loop(0, len(code.values), step, empty)
+
+
+def _take(matrix, rows):
+    return matrix.at[rows].get(mode=_IN_BOUNDS)
