@@ -147,10 +147,13 @@ def _largest(scores: np.ndarray, ids: np.ndarray, count: int) -> np.ndarray:
     givers = scores.shape[1]
     if count >= givers:
         return np.broadcast_to(np.arange(givers), scores.shape)
-    places = (np.arange(givers) + (ids * 2654435761 % givers)[:, None]) % givers
-    turned = np.take_along_axis(scores, places, axis=1)
-    best = np.argpartition(-turned, count - 1, axis=1)[:, :count]
-    return np.take_along_axis(places, best, axis=1)
+    starts = ids * 2654435761 % givers
+    turned = np.empty_like(scores)
+    for row, start in enumerate(starts):
+        np.negative(scores[row, start:], out=turned[row, : givers - start])
+        np.negative(scores[row, :start], out=turned[row, givers - start :])
+    best = np.argpartition(turned, count - 1, axis=1)[:, :count]
+    return (best + starts[:, None]) % givers
 
 
 def _blocks(ids: np.ndarray, width: int):

@@ -7,11 +7,12 @@ from typing import Any
 import jax
 import numpy as np
 
+from mpsae.book import Book, closure
 from mpsae.code import Code
 from mpsae.heldout import Source, chunks
 from mpsae.metrics import curves as shape
 from mpsae.metrics.base import METRICS, STATISTICS, Batch, Value, known_metrics
-from mpsae.score import Book, Scores, closure
+from mpsae.score import Scores
 
 METRICS_SHOWN = ("nmse", "ev")
 

@@ -1,4 +1,17 @@
-"""Hungarian alignment of learned atoms with true features."""
+"""Hungarian alignment of learned atoms with true features.
+
+A table of at most `DENSE` entries is made whole and solved by scipy's linear_sum_assignment:
+a second at 4096 x 4096. A larger one is never whole: `assign.by_lists` reads it a block at
+a time and proves that it has the same optimum. Seconds on one busy core, dim 128, latents x
+features, once with dictionaries that recover 70 % of the truth, once with random ones:
+
+    size             dense solver   memory    lists and cosines   peak of the process
+    8192 x 8192       4.4    9.2    1 GiB        5.5    3.9        0.4 GB
+    65536 x 2048      4.7    2.3    2 GiB       14.3   10.0        0.5 GB
+    16384 x 16384    38.0   54.8    4 GiB       41.0   14.7        0.5 GB
+
+The totals agree to 1e-12. Dense memory is the float64 table and the solver's copy.
+"""
 
 import numpy as np
 from jaxtyping import Float, Int

@@ -6,7 +6,7 @@ need it are null with a note.
 """
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,11 +16,12 @@ import numpy as np
 
 from mpsae import match as matching
 from mpsae import tally
+from mpsae.book import Book, absent, before, closure
 from mpsae.bounds import TooLarge, check_table
 from mpsae.code import Code
 from mpsae.heldout import Source, chunks, first_rows, rows_at_once, to_device
 from mpsae.metrics import base
-from mpsae.metrics.base import ABSENT, CONSTANTS, SHARED, STATISTICS, Batch, Formula, Matrix, Truth, Value
+from mpsae.metrics.base import STATISTICS, Batch, Matrix, Truth, Value
 from mpsae.overlap import Overlap
 from mpsae.registry import pick
 
@@ -63,7 +64,7 @@ def score(
         name for name, there in (("truth", truth), ("steps", getattr(sae, "steps", None))) if there is None
     }
 
-    missing = {name: _missing(formula.arguments, lacks) for name, formula in wanted.items()}
+    missing = {name: absent(formula.arguments, lacks) for name, formula in wanted.items()}
     names = set().union(*(closure(f.arguments) for name, f in wanted.items() if not missing[name]))
     book = Book(
         {},
@@ -88,64 +89,6 @@ def score(
     return Scores(rows, matrices, streamed.n)
 
 
-class Book:
-    """Looks up what a formula asks for: statistics, constants, shared values (made once)."""
-
-    def __init__(self, sums: dict[str, np.ndarray], **constants: Any):
-        self.known = sums | constants
-
-    def apply(self, formula: Formula) -> Any:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return formula.function(*(self.get(name) for name in formula.arguments))
-
-    def apply_or_note(self, formula: Formula, *, note: str | None) -> Any:
-        """`apply`, or null with the note: the one given, or that of a table that is too large."""
-        try:
-            return Value(None, note=note) if note else self.apply(formula)
-        except TooLarge as error:
-            return Value(None, note=str(error))
-
-    def get(self, name: str) -> Any:
-        if name not in self.known:
-            self.known[name] = self.apply(SHARED[name])
-        elif isinstance(self.known[name], partial):
-            self.known[name] = self.known[name]()
-        return self.known[name]
-
-
-def closure(arguments: Iterable[str]) -> set[str]:
-    """All names that a formula rests on, directly, through shared values or needs of statistics."""
-    found: set[str] = set()
-    todo = list(arguments)
-    while todo:
-        name = todo.pop()
-        pick(STATISTICS | SHARED | CONSTANTS, name, "argument of a metric")
-        if name not in found:
-            found.add(name)
-            todo += SHARED[name].arguments if name in SHARED else ()
-            todo += _before(name)
-    return found
-
-
-def _before(name: str) -> list[str]:
-    """What must be known before a statistic is made: the matching, the shared values it reads."""
-    needs = STATISTICS[name].needs if name in STATISTICS else ()
-    return [need for need in needs if need in SHARED] + ["match"] * ("truth" in needs)
-
-
-def _needs(name: str) -> set[str]:
-    """What a value cannot do without: truth, steps."""
-    if name in base.NEEDS_TRUTH:
-        return {"truth"}
-    return set(STATISTICS[name].needs) & set(ABSENT) if name in STATISTICS else set()
-
-
-def _missing(arguments: Iterable[str], lacks: set[str]) -> str | None:
-    """Why a metric cannot be had, or None."""
-    needs = set().union(*map(_needs, closure(arguments)))
-    return next((why for name, why in ABSENT.items() if name in needs & lacks), None)
-
-
 def _values(result: Any) -> list[Value]:
     """A metric's answer as Values; what is not finite is undefined."""
     if isinstance(result, list):
@@ -162,7 +105,7 @@ def _values(result: Any) -> list[Value]:
 def _given(book: Book, names: set[str]) -> tuple[dict[str, Any], dict[str, str]]:
     """({name: value} that statistics read before the first row, {name: note} of those too large)."""
     given, refused = {}, {}
-    for name in sorted(set().union(*map(_before, names))):
+    for name in sorted(set().union(*map(before, names))):
         resting = closure([name]) & (set(STATISTICS) | {"n", "center"})
         if resting:
             raise ValueError(

@@ -26,7 +26,7 @@ def per_latent(code: Code, entries: Array) -> Float[Array, " width"]:
 
 def of_latent(code: Code, table: Float[Array, " width"]) -> Float[Array, "..."]:
     """table[i] of the latent of each entry, to be broadcast with `code.values`."""
-    return table if code.indices is None else table[code.indices]
+    return table[None] if code.indices is None else table[code.indices]
 
 
 def columns(code: Code, match: Int[Array, " P"]) -> Float[Array, "batch P"]:

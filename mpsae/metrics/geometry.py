@@ -12,7 +12,7 @@ from mpsae.bounds import rows_per_block
 from mpsae.metrics.base import Matrix, Value, metric, normalised, shared
 
 RADII = (1, 2, 5, 10, 20, 50, 100)  # of Babel
-MOST_ROWS = 1024  # of G at once
+BLOCK = 1024  # rows of G at once; fewer in a wide dictionary
 SUPPORT = 64  # largest support of `babel_coactive`
 
 
@@ -33,7 +33,7 @@ def pairs(atoms):
         return None
     radius = min(len(unit) - 1, RADII[-1])
     nearest, signed, babel, histogram = [], [], np.zeros(radius), np.zeros(200, np.int64)
-    for start in range(0, len(unit), step := min(MOST_ROWS, rows_per_block(len(unit)))):
+    for start in range(0, len(unit), step := min(BLOCK, rows_per_block(len(unit)))):
         cos = unit[start : start + step] @ unit.T
         rows = np.arange(len(cos))
         cos[rows, start + rows] = np.nan

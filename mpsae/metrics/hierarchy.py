@@ -11,7 +11,7 @@ import numpy as np
 
 from mpsae.bounds import rows_per_block
 from mpsae.metrics.base import Matrix, Value, metric, normalised, ratio, shared
-from mpsae.metrics.recovery import pick_matched
+from mpsae.metrics.pairing import pick_matched
 
 UNRECOVERED = 0.1  # a matched cosine below this is no recovery
 DRAWN = 512  # largest P of a heatmap
