@@ -11,9 +11,8 @@ import numpy as np
 
 from mpsae.bounds import rows_per_block
 from mpsae.metrics.base import Matrix, Value, metric, normalised, ratio, shared
-from mpsae.metrics.pairing import pick_matched
+from mpsae.metrics.recovery import recovered_by
 
-UNRECOVERED = 0.1  # a matched cosine below this is no recovery
 DRAWN = 512  # largest P of a heatmap
 
 
@@ -164,11 +163,6 @@ def hedging(overlap, match, truth, found):
     parent = truth.parent[usable]
     true = (normalised(truth.atoms[usable]) * normalised(truth.atoms[parent])).sum(1)
     return Value(float((overlap[match[parent], usable] - true).mean()), len(usable))
-
-
-def recovered_by(overlap, match, together):
-    """[P] bool: matched with C >= .1 and active `together` with the latent at least once."""
-    return (pick_matched(overlap, match) >= UNRECOVERED) & (together > 0)
 
 
 def parent_cosine(overlap, match, truth, recovered, *, minus=0.0):

@@ -12,6 +12,7 @@ from mpsae.metrics.base import Value, metric, ratio, shared, statistic
 from mpsae.metrics.pairing import pick_matched
 from mpsae.tally import per_latent
 
+UNRECOVERED = 0.1  # a matched cosine below this is no recovery
 BINS = 129  # of the coefficient in units of its mean: <= 0, 127 steps of 1/32, above
 
 
@@ -255,6 +256,11 @@ def floor_of_this_world(truth):
     """
     features, dim = truth.atoms.shape
     return Value(random_floor(dim, features), features)
+
+
+def recovered_by(overlap, match, together):
+    """[P] bool: matched with C >= .1 and active `together` with the latent at least once."""
+    return (pick_matched(overlap, match) >= UNRECOVERED) & (together > 0)
 
 
 def random_floor(dim: int, count: int) -> float:
