@@ -20,6 +20,32 @@ class Code(struct.PyTreeNode):
     indices: Array | None = None
     width: int = struct.field(pytree_node=False, default=0)
 
+    @property
+    def latents(self) -> Int[Array, "batch entries"]:
+        """Which latent each entry of `values` belongs to, in either form."""
+        if self.indices is None:
+            return jnp.broadcast_to(jnp.arange(self.values.shape[-1]), self.values.shape)
+        return self.indices
+
+    def merged(self) -> "Code":
+        """The same code with no latent twice in a row; sparse stays sparse, [batch, k].
+
+        A row is sorted by latent and each run of equal ones is added into one entry, in
+        the order they were in, as `dense` adds them. What is left over is padding.
+        """
+        if self.indices is None:
+            return self
+        rows = jnp.arange(len(self.values))[:, None]
+        # Padding goes last, so that it merges with no entry and its index means nothing.
+        latent = jnp.where(self.values != 0, self.indices, self.width)
+        order = jnp.argsort(latent, axis=-1, stable=True)
+        latent, value = (jnp.take_along_axis(part, order, axis=-1) for part in (latent, self.values))
+        new = jnp.concatenate([jnp.zeros_like(latent[:, :1], bool), latent[:, 1:] != latent[:, :-1]], axis=-1)
+        place = jnp.cumsum(new, axis=-1)
+        values = jnp.zeros_like(self.values).at[rows, place].add(value)
+        indices = jnp.zeros_like(latent).at[rows, place].max(jnp.where(latent < self.width, latent, 0))
+        return Code(values=values, indices=indices, width=self.width)
+
     def dense(self) -> Float[Array, "batch width"]:
         """The code as one row of `width` values per sample; repeats are added."""
         if self.indices is None:
@@ -60,9 +86,14 @@ class Code(struct.PyTreeNode):
         return jnp.zeros(self.width, bool).at[self.indices].max(self.values != 0)
 
     def largest(self, k: int) -> "Code":
-        """The k entries of largest magnitude of the merged code, as a sparse code."""
-        merged = self.dense()
-        width = merged.shape[-1]
-        _, indices = largest(jnp.abs(merged), min(k, width))
-        values = jnp.take_along_axis(merged, indices, axis=-1)
-        return Code(values=values, indices=indices, width=width)
+        """The k entries of largest magnitude of the merged code, as a sparse code.
+
+        Fewer where the code has no k entries to give. Equal ones go by their latent, lowest first.
+        """
+        merged = self.merged()
+        entries = merged.values.shape[-1]
+        _, best = largest(jnp.abs(merged.values), min(k, entries, self.width or entries))
+        values, indices = (
+            jnp.take_along_axis(part, best, axis=-1) for part in (merged.values, merged.latents)
+        )
+        return Code(values=values, indices=indices, width=self.width or entries)

@@ -5,13 +5,14 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
+from mpsae.book import Book, closure
 from mpsae.code import Code
+from mpsae.heldout import Source, chunks
 from mpsae.metrics import curves as shape
 from mpsae.metrics.base import METRICS, STATISTICS, Batch, Value, known_metrics
-from mpsae.score import Book, Scores, Source, closure, held_out
+from mpsae.score import Scores
 
 METRICS_SHOWN = ("nmse", "ev")
 
@@ -78,7 +79,7 @@ def _block(sae, params, x, center, *, ks, cut, functions):
             x=x,
             xhat=sae.decode(params, code),
             code=code,
-            z=code.dense(),
+            active=code.merged(),
             atoms=params["atoms"],
             center=center,
         )
@@ -88,16 +89,14 @@ def _block(sae, params, x, center, *, ks, cut, functions):
 
 
 def _stream(sae, params, source, ks, cut):
-    """({metric: {k: value}}, rows) over all held-out blocks."""
+    """({metric: {k: value}}, rows) over all held-out rows."""
     needed = sorted(
         set().union(*(closure(METRICS[name].arguments) for name in METRICS_SHOWN)) & set(STATISTICS)
     )
     functions = tuple(STATISTICS[name].function for name in needed)
     sums: list[dict[str, np.ndarray]] = [{} for _ in ks]
     rows, center = 0, None
-    for index in range(source.blocks):
-        x = jnp.asarray(held_out(source, index)[0], jnp.float32)
-        center = x.mean(0) if center is None else center
+    for x, _, center in chunks(source, width=len(params["atoms"]), codes=False):
         rows += len(x)
         with jax.default_matmul_precision("highest"):
             blocks = _block(sae, params, x, center, ks=ks, cut=cut, functions=functions)

@@ -1,48 +1,32 @@
-"""Score a frozen SAE: stream held-out blocks through one compiled function, then apply the metrics."""
+"""Score a frozen SAE: stream held-out rows through one compiled function, then apply the metrics.
+
+Memory is that of the accumulators and of one chunk of rows (`heldout.chunks`), whatever the
+number of rows. An accumulator or table above `bounds.TABLE` is not made: the metrics that
+need it are null with a note.
+"""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
-import flax.struct as struct
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from mpsae import match as matching
+from mpsae import tally
+from mpsae.book import Book, absent, before, closure
+from mpsae.bounds import TooLarge, check_table
 from mpsae.code import Code
+from mpsae.heldout import Source, chunks, first_rows, rows_at_once, to_device
 from mpsae.metrics import base
-from mpsae.metrics.base import ABSENT, CONSTANTS, SHARED, STATISTICS, Batch, Formula, Matrix, Truth, Value
+from mpsae.metrics.base import STATISTICS, Batch, Matrix, Truth, Value
+from mpsae.overlap import Overlap
 from mpsae.registry import pick
 
 BINARY = 1000  # samples of the matching by codes
 SAMPLE = 256  # rows kept for metrics that look at single supports
-
-
-class Source(Protocol):
-    """What the scorer reads of a source; the last block may have another size."""
-
-    @property
-    def dim(self) -> int: ...
-
-    @property
-    def blocks(self) -> int: ...
-
-    @property
-    def truth(self) -> Any: ...
-
-    def held_out(self, i: int, /) -> tuple[Any, Any]: ...
-
-
-@jax.jit
-def _drawn(source, index):
-    return source.held_out(index)
-
-
-def held_out(source: Source, index: int) -> tuple[Any, Any]:
-    """Block `index` of a source; one compiled program where the source is a pytree."""
-    return _drawn(source, index) if isinstance(source, struct.PyTreeNode) else source.held_out(index)
 
 
 class Scores(NamedTuple):
@@ -66,7 +50,7 @@ def score(
 ) -> Scores:
     """Every requested metric (default: all known) of a frozen SAE on the held-out rows of a source.
 
-    What needs truth, or pursuit steps, is null with a note where there is none. A code of at
+    What needs truth, pursuit steps or a smaller table is null with a note. A code of at
     most `eps` on a unit atom counts as inactive (0 keeps all; 1e-3 in Tree SAE; a pursuit
     without tolerance needs it, or its steps on rounding error count); x̂ keeps every code.
     """
@@ -80,77 +64,29 @@ def score(
         name for name, there in (("truth", truth), ("steps", getattr(sae, "steps", None))) if there is None
     }
 
-    missing = {name: _missing(formula.arguments, lacks) for name, formula in wanted.items()}
-    usable = [formula for name, formula in wanted.items() if missing[name] is None]
-    names = set().union(*(closure(formula.arguments) for formula in usable))
-    needed = sorted(names & set(STATISTICS))
-    match = None
-    if truth is not None and any(_needs(name) for name in names):
-        match = matching.by_cosine(matching.cosines(atoms, np.asarray(truth.atoms)))
-    sums, n, center = _stream(sae, params, source, tuple(needed), truth=truth, match=match, eps=eps)
-
+    missing = {name: absent(formula.arguments, lacks) for name, formula in wanted.items()}
+    names = set().union(*(closure(f.arguments) for name, f in wanted.items() if not missing[name]))
     book = Book(
-        sums,
-        n=n,
+        {},
         atoms=atoms,
-        center=center,
         truth=truth,
-        match=match,
+        match=None if truth is None else partial(_match, atoms, truth),
         binary_codes=partial(_binary_codes, sae, params, source, truth, eps),
         sample_codes=partial(_sample_codes, sae, params, source, eps),
     )
+    given, refused = _given(book, names)
+    streamed = _stream(sae, params, source, names, truth=truth, given=given, refused=refused, eps=eps)
+    book.known |= streamed.sums | {"n": streamed.n, "center": streamed.center}
+
     rows, matrices = [], {}
     for name, formula in wanted.items():
-        result = Value(None, note=missing[name]) if missing[name] else book.apply(formula)
+        notes = [note for part, note in refused.items() if part in closure(formula.arguments)]
+        result = book.apply_or_note(formula, note=missing[name] or next(iter(notes), None))
         if isinstance(result, Matrix):
             matrices[name] = result
         else:
             rows += [(name, value) for value in _values(result)]
-    return Scores(rows, matrices, n)
-
-
-class Book:
-    """Looks up what a formula asks for: statistics, constants, shared values (made once)."""
-
-    def __init__(self, sums: dict[str, np.ndarray], **constants: Any):
-        self.known = sums | constants
-
-    def apply(self, formula: Formula) -> Any:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return formula.function(*(self.get(name) for name in formula.arguments))
-
-    def get(self, name: str) -> Any:
-        if name not in self.known:
-            self.known[name] = self.apply(SHARED[name])
-        elif isinstance(self.known[name], partial):
-            self.known[name] = self.known[name]()
-        return self.known[name]
-
-
-def closure(arguments: Iterable[str]) -> set[str]:
-    """All names that a formula rests on, directly or through shared values."""
-    found: set[str] = set()
-    todo = list(arguments)
-    while todo:
-        name = todo.pop()
-        pick(STATISTICS | SHARED | CONSTANTS, name, "argument of a metric")
-        if name not in found:
-            found.add(name)
-            todo += SHARED[name].arguments if name in SHARED else ()
-    return found
-
-
-def _needs(name: str) -> set[str]:
-    """What a value cannot do without: truth, steps."""
-    if name in base.NEEDS_TRUTH:
-        return {"truth"}
-    return set(STATISTICS[name].needs) if name in STATISTICS else set()
-
-
-def _missing(arguments: Iterable[str], lacks: set[str]) -> str | None:
-    """Why a metric cannot be had, or None."""
-    needs = set().union(*map(_needs, closure(arguments)))
-    return next((why for name, why in ABSENT.items() if name in needs & lacks), None)
+    return Scores(rows, matrices, streamed.n)
 
 
 def _values(result: Any) -> list[Value]:
@@ -166,23 +102,93 @@ def _values(result: Any) -> list[Value]:
     return [dataclasses.replace(value, value=number)]
 
 
-@partial(jax.jit, static_argnames=("functions", "stepwise"))
-def _block(sae, params, x, zt, world, match, center, eps, *, functions, stepwise):
-    """Every statistic of one block; what no statistic reads is never computed."""
-    code = _encode(sae, params, x, zt)
+def _given(book: Book, names: set[str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """({name: value} that statistics read before the first row, {name: note} of those too large)."""
+    given, refused = {}, {}
+    for name in sorted(set().union(*map(before, names))):
+        resting = closure([name]) & (set(STATISTICS) | {"n", "center"})
+        if resting:
+            raise ValueError(
+                f"a statistic needs {name!r}, which itself rests on {', '.join(sorted(resting))}"
+            )
+        try:
+            given[name] = np.asarray(book.get(name))
+        except TooLarge as error:
+            refused[name] = str(error)
+    return given, refused
+
+
+class Streamed(NamedTuple):
+    """What is left of all held-out rows."""
+
+    sums: dict[str, np.ndarray]  # by statistic, float64
+    n: int
+    center: np.ndarray  # the reference point, float64
+
+
+def _stream(sae, params, source, names, *, truth, given, refused, eps) -> Streamed:
+    """Every statistic among the names over all chunks; one that is too large is noted in `refused`."""
+    statistics = [name for name in sorted(names & set(STATISTICS)) if not closure([name]) & set(refused)]
+    world, given = to_device((truth, given))
+    sums: dict[str, np.ndarray] = {}
+    rows, chunk = 0, None
+    for chunk in chunks(source, width=len(params["atoms"]), codes=truth is not None):
+        seen = (sae, params, chunk, world, given, eps)
+        if not rows:
+            statistics = _fitting(statistics, refused, seen)
+        with jax.default_matmul_precision("highest"):
+            parts = _block(*seen, names=tuple(statistics), functions=_functions(statistics))
+        rows += len(chunk.x)
+        for name, part in zip(statistics, parts, strict=True):
+            if name in sums:
+                combine = np.maximum if STATISTICS[name].reduce == "max" else np.add
+                combine(sums[name], np.asarray(part), out=sums[name])
+            else:
+                sums[name] = np.array(part, np.float64)
+    if chunk is None:
+        raise ValueError("score: the source has no held-out rows")
+    return Streamed(sums, rows, np.asarray(chunk.center, np.float64))
+
+
+def _functions(names):
+    return tuple(STATISTICS[name].function for name in names)
+
+
+def _fitting(names, refused, seen):
+    """The statistics whose accumulator fits; nothing is computed to find out."""
+    with jax.default_matmul_precision("highest"):
+        shapes = jax.eval_shape(partial(_block, names=tuple(names), functions=_functions(names)), *seen)
+    fits = []
+    for name, shape in zip(names, shapes, strict=True):
+        try:
+            check_table(*shape.shape)
+            fits.append(name)
+        except TooLarge as error:
+            refused[name] = str(error)
+    return fits
+
+
+@partial(jax.jit, static_argnames=("names", "functions"))
+def _block(sae, params, chunk, world, given, eps, *, names, functions):
+    """Every statistic of one chunk; what no statistic reads is never computed."""
+    code = _encode(sae, params, chunk.x, chunk.zt)
     lengths = jnp.linalg.norm(params["atoms"], axis=1)
-    indices, values = sae.steps(params, x) if stepwise else (None, None)
+    steps = None
+    if any("steps" in STATISTICS[name].needs for name in names):
+        indices, values = sae.steps(params, chunk.x)
+        steps = indices, _above(values, lengths[indices], eps)
     batch = Batch(
-        x=x,
+        x=chunk.x,
         xhat=sae.decode(params, code),
         code=code,
-        z=_active(code.dense(), lengths, eps),
+        active=_active(code, lengths, eps),
         atoms=params["atoms"],
-        center=center,
-        zt=zt,
+        center=chunk.center,
+        zt=chunk.zt,
         world=world,
-        match=match,
-        steps=(indices, _active(values, lengths[indices], eps)) if stepwise else None,
+        match=given.get("match"),
+        steps=steps,
+        given=given,
     )
     return [function(batch) for function in functions]
 
@@ -190,11 +196,16 @@ def _block(sae, params, x, zt, world, match, center, eps, *, functions, stepwise
 @jax.jit
 def _codes(sae, params, x, zt, eps):
     lengths = jnp.linalg.norm(params["atoms"], axis=1)
-    return _active(_encode(sae, params, x, zt).dense(), lengths, eps)
+    return _active(_encode(sae, params, x, zt), lengths, eps)
 
 
-def _active(values, lengths, eps):
-    """The codes, 0 where they are at most eps on a unit atom."""
+def _active(code, lengths, eps):
+    """The code with its repeats merged, and 0 where at most eps on a unit atom."""
+    code = code.merged()
+    return code.replace(values=_above(code.values, tally.of_latent(code, lengths), eps))
+
+
+def _above(values, lengths, eps):
     return jnp.where(jnp.abs(values) * lengths <= eps, 0.0, values)
 
 
@@ -204,69 +215,31 @@ def _encode(sae, params, x, zt) -> Code:
     return sae.encode(params, x) if given is None else given(params, x, zt)
 
 
-def _stream(sae, params, source, names, *, truth, match, eps):
-    """(sums in float64 by name, rows, reference point) over all held-out blocks."""
-    functions = tuple(STATISTICS[name].function for name in names)
-    stepwise = any("steps" in STATISTICS[name].needs for name in names)
-    world, match = _to_device((truth, match))
-    sums: dict[str, np.ndarray] = {}
-    rows, center = 0, None
-    for index in range(source.blocks):
-        x, zt = held_out(source, index)
-        x, zt = _to_device((x, None if truth is None else zt))
-        center = np.asarray(x, np.float64).mean(0).astype(np.float32) if center is None else center
-        with jax.default_matmul_precision("highest"):
-            parts = _block(
-                sae,
-                params,
-                x,
-                zt,
-                world,
-                match,
-                jnp.asarray(center),
-                eps,
-                functions=functions,
-                stepwise=stepwise,
-            )
-        rows += len(x)
-        for name, part in zip(names, parts, strict=True):
-            part = np.asarray(part, np.float64)
-            combine = np.maximum if STATISTICS[name].reduce == "max" else np.add
-            sums[name] = combine(sums[name], part) if name in sums else part
-    if not rows:
-        raise ValueError("score: the source has no held-out rows")
-    return sums, rows, np.asarray(center, np.float64)
+def _match(atoms, truth):
+    return matching.by_cosine(Overlap(atoms, truth.atoms))
 
 
-def _to_device(tree: Any) -> Any:
-    """Leaves as int32 or float32 device arrays."""
+def _encoded(sae, params, x, zt, eps):
+    """The active codes of a few rows as a scipy.sparse array in float64."""
+    from scipy.sparse import vstack
 
-    def move(leaf):
-        whole = jnp.issubdtype(jnp.result_type(leaf), jnp.integer)
-        return jnp.asarray(leaf, jnp.int32 if whole else jnp.float32)
-
-    return jax.tree.map(move, tree)
-
-
-def _first(source: Source, count: int, pick_part: int) -> np.ndarray:
-    """The first rows of the held-out set, x (part 0) or true codes (part 1), whatever the block size."""
-    parts, rows = [], 0
-    for index in range(source.blocks):
-        if rows >= count:
-            break
-        parts.append(np.asarray(held_out(source, index)[pick_part])[: count - rows])
-        rows += len(parts[-1])
-    return np.concatenate(parts)
+    step = rows_at_once(len(params["atoms"]) + (0 if zt is None else zt.shape[1]), x.shape[1])
+    parts = [
+        _codes(sae, params, *to_device((x[i : i + step], None if zt is None else zt[i : i + step])), eps)
+        for i in range(0, len(x), step)
+    ]
+    return vstack([tally.to_csr(part) for part in parts], format="csr")
 
 
 def _binary_codes(sae, params, source, truth, eps):
     """Codes of x = b D* + offset, b the supports of the first held-out rows, and b."""
-    support = (_first(source, BINARY, 1) > 0).astype(np.float64)
-    x = jnp.asarray(support @ truth.atoms + truth.offset, jnp.float32)
-    return np.asarray(_codes(sae, params, x, jnp.asarray(support, jnp.float32), eps), np.float64), support
+    from scipy.sparse import csr_array
+
+    support = (first_rows(source, BINARY, 1) > 0).astype(np.float64)
+    x = support @ truth.atoms + truth.offset
+    return _encoded(sae, params, x, support, eps), csr_array(support)
 
 
 def _sample_codes(sae, params, source, eps):
-    x = jnp.asarray(_first(source, SAMPLE, 0), jnp.float32)
-    zt = None if source.truth is None else jnp.asarray(_first(source, SAMPLE, 1), jnp.float32)
-    return np.asarray(_codes(sae, params, x, zt, eps), np.float64)
+    zt = None if source.truth is None else first_rows(source, SAMPLE, 1)
+    return _encoded(sae, params, first_rows(source, SAMPLE, 0), zt, eps).toarray()

@@ -87,6 +87,44 @@ class Pursuit(struct.PyTreeNode):
         return code.decode(params["atoms"])
 
 
+class Repeats(struct.PyTreeNode):
+    """A sparse code read off x: latents chosen twice, padding, negative values, entries that cancel."""
+
+    k: int = struct.field(pytree_node=False, default=3)
+
+    def steps(self, params, x):
+        import jax.numpy as jnp
+
+        inner = x @ params["atoms"].T
+        values, indices = jax.lax.top_k(inner, self.k)
+        repeated = jnp.concatenate([indices, indices[:, ::-1], indices[:, :1]], 1)
+        low = jnp.concatenate([values, -values[:, ::-1] / 3, jnp.zeros_like(values[:, :1])], 1)
+        return repeated, jnp.where(jnp.abs(low) < 0.2, 0.0, low).at[::5, self.k].multiply(3.0)
+
+    def encode(self, params, x):
+        indices, values = self.steps(params, x)
+        return Code(values=values, indices=indices, width=len(params["atoms"]))
+
+    def decode(self, params, code):
+        return code.decode(params["atoms"])
+
+
+class Dense(struct.PyTreeNode):
+    """Another SAE whose codes are given dense."""
+
+    inner: Repeats
+
+    def steps(self, params, x):
+        return self.inner.steps(params, x)
+
+    def encode(self, params, x):
+        code = self.inner.encode(params, x)
+        return Code(values=code.dense(), width=code.width)
+
+    def decode(self, params, code):
+        return self.inner.decode(params, code)
+
+
 def orthonormal(count, dim, seed=0):
     """`count` orthonormal rows."""
     return np.linalg.qr(np.random.default_rng(seed).normal(size=(dim, dim)))[0][:count]

@@ -76,6 +76,20 @@ def test_fired_is_any_row_in_both_forms():
     )
 
 
+def test_merged_has_each_latent_once_and_says_the_same():
+    merged_code = SPARSE.merged()
+    assert merged_code.indices.shape == SPARSE.indices.shape
+    np.testing.assert_array_equal(merged_code.dense(), SPARSE.dense())
+    for values, indices in zip(merged_code.values, merged_code.indices, strict=True):
+        there = np.asarray(indices)[np.asarray(values) != 0]
+        assert len(set(there.tolist())) == len(there)
+    cancelled = Code(values=jnp.array([[2.0, 1.0, -2.0]]), indices=jnp.array([[1, 0, 1]]), width=2)
+    assert cancelled.l0().tolist() == [2] and cancelled.merged().l0().tolist() == [1]
+    dense = Code(values=SPARSE.dense(), width=WIDTH)
+    assert dense.merged() is dense
+    np.testing.assert_array_equal(dense.latents, [range(WIDTH)] * ROWS)
+
+
 def test_largest_merges_first_and_keeps_the_sign():
     top = SPARSE.largest(1)
     np.testing.assert_array_equal(top.dense(), [[2, 0, 0, 0, 0], [0] * 5, [0, 0, 6, 0, 0], [-3, 0, 0, 0, 0]])
@@ -98,6 +112,8 @@ def test_sparse_and_dense_agree_on_everything(values, indices):
     np.testing.assert_array_equal(dense.l0(), (expected != 0).sum(1))
     np.testing.assert_array_equal(sparse.fired(), (expected != 0).any(0))
     np.testing.assert_array_equal(dense.fired(), (expected != 0).any(0))
+    np.testing.assert_array_equal(sparse.merged().dense(), expected)
+    np.testing.assert_array_equal(sparse.merged().merged().values, sparse.merged().values)
     for k in (1, 3):
         kept = np.sort(expected, axis=1)[:, ::-1][:, :k]
         np.testing.assert_array_equal(sparse.largest(k).values, kept)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mpsae import match
+from mpsae.overlap import Overlap
 
 
 def brute(score):
@@ -24,6 +25,31 @@ def test_hungarian_is_the_best_of_all_assignments(width, features):
         assert len(used) == len(set(used)) == min(width, features)
         total = score[used, np.flatnonzero(found >= 0)].sum()
         assert total == pytest.approx(brute(score), abs=1e-12)
+
+
+@pytest.mark.parametrize("width, features", [(40, 30), (30, 40), (35, 35)])
+def test_large_tables_have_the_same_matchings_by_lists(width, features, monkeypatch):
+    rng = np.random.default_rng(width)
+    atoms, truth = rng.normal(size=(width, 6)), rng.normal(size=(features, 6))
+    atoms[::7] = 0.0
+    codes = np.maximum(rng.normal(size=(50, width)) - 1, 0)
+    true_codes = np.maximum(rng.normal(size=(50, features)) - 1.5, 0)
+    codes[:, 3], true_codes[:, :4] = 0.0, 0.0
+
+    def found():
+        cosine = Overlap(atoms, truth)
+        return match.by_cosine(cosine), match.by_abs_cosine(cosine), match.by_codes(codes, true_codes)
+
+    dense = found()
+    monkeypatch.setattr(match, "DENSE", 0)
+    product = (codes / codes.max(0).clip(1e-9)).T @ (true_codes / true_codes.max(0).clip(1e-9))
+    cosine = match.cosines(atoms, truth)
+    for one, other, table in zip(dense, found(), (cosine, np.abs(cosine), product), strict=True):
+        assert len(other) == features and set(other[other >= 0]) <= set(range(width))
+        assert len(set(other[other >= 0])) == (other >= 0).sum()
+        totals = [table[m[m >= 0], np.flatnonzero(m >= 0)].sum() for m in (one, other)]
+        assert totals[0] == pytest.approx(totals[1], abs=1e-12)
+        assert not np.isin(other, np.flatnonzero(~table.any(1))).any()  # zero atoms, silent latents
 
 
 def test_signed_and_unsigned_matchings_disagree():

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpsae.pursuit import SELECT, _argmax
+from mpsae.largest import first_max
 from mpsae.routes.fused import PRECISIONS, Tile, _fill, best
+from mpsae.routes.rule import SELECT
 from mpsae.routes.running import SCORES
 
 TILE = Tile(16, 16, 16, 4, 2)
@@ -127,7 +128,7 @@ def test_same_choice_as_the_loop(select):
     residual[5, 2] = np.nan
     score = "magnitude" if select == "abs" else "signed"
     indices, _ = compiled(1, score, None)(residual, selector, np.zeros(53, np.float32))
-    np.testing.assert_array_equal(indices[:, 0], _argmax(SELECT[select][0](residual @ selector.T)))
+    np.testing.assert_array_equal(indices[:, 0], first_max(SELECT[select][0](residual @ selector.T)))
 
 
 def test_default_tile_members_and_no_rows():

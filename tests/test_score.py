@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from scoring import (
     Affine,
+    Dense,
     Identity,
     Mixed,
     Pursuit,
+    Repeats,
     Rows,
     family,
     mixed,
@@ -19,6 +21,7 @@ from scoring import (
     sampled,
 )
 
+from mpsae import bounds, heldout
 from mpsae import score as scorer
 from mpsae.metrics import base
 from mpsae.metrics.base import METRICS, STATISTICS, Matrix, Value, known_metrics, metric, shared, statistic
@@ -57,9 +60,9 @@ DOWN = (
 )  # fmt: skip
 
 
-def everything(sae, params, rows):
+def everything(sae, params, rows, *, eps=0.0):
     """{(metric, point): value}, arrays among them."""
-    result = score(sae, params, rows, metrics=OURS)
+    result = score(sae, params, rows, metrics=OURS, eps=eps)
     found = {(name, *value.at.items()): value.value for name, value in result.rows}
     return found | {name: matrix.array for name, matrix in result.matrices.items()}
 
@@ -98,6 +101,108 @@ def test_no_score_depends_on_the_order_of_samples_or_latents():
     same(reference(), moved, leave_out=IN_LATENT_ORDER)
     for name in IN_LATENT_ORDER:
         assert moved[name] == pytest.approx(reference()[name][latents], rel=1e-6)
+
+
+@pytest.mark.parametrize("rows", [1, 13])
+@INVARIANCE
+def test_no_score_depends_on_how_a_block_is_cut(rows, monkeypatch):
+    monkeypatch.setattr(heldout, "rows_at_once", lambda width, dim: rows)
+    monkeypatch.setattr(scorer, "rows_at_once", lambda width, dim: rows)
+    same(reference(), everything(Pursuit(k=3), {"atoms": UNIT}, Rows(X, Z, WORLD, 100)))
+
+
+@pytest.mark.parametrize("eps", [0.0, 0.3])
+def test_a_code_has_the_same_scores_dense_and_sparse(eps):
+    """More latents than features and the other way round; lengths other than 1; every metric."""
+    more = np.concatenate([0.5 * UNIT, UNIT[:3] + 0.4 * RNG.normal(size=(3, 8)), np.zeros((1, 8))])
+    for atoms in (more, UNIT[:4]):
+        params = {"atoms": np.asarray(atoms, np.float32)}
+        sparse, dense = (
+            everything(sae, params, Rows(X, Z, WORLD, 100), eps=eps)
+            for sae in (Repeats(k=3), Dense(inner=Repeats(k=3)))
+        )
+        same(sparse, dense)
+        assert sum(value is not None for value in sparse.values()) > 90
+
+
+def test_wide_codes_have_the_same_scores_dense_and_sparse():
+    """Wide enough that second moments are scattered and absorption reads no table of cosines."""
+    atoms = RNG.normal(size=(400, 8)).astype(np.float32)
+    params = {"atoms": atoms / np.linalg.norm(atoms, axis=1, keepdims=True)}
+    sparse, dense = (
+        everything(sae, params, Rows(X[:40], Z[:40], WORLD, 7))
+        for sae in (Repeats(k=3), Dense(inner=Repeats(k=3)))
+    )
+    same(sparse, dense, leave_out=("eff_rank_gram", "eff_rank_sv", "eff_rank_rownorm"))
+    for name in ("eff_rank_gram", "eff_rank_sv", "eff_rank_rownorm"):  # 360 eigenvalues that are 0
+        assert sparse[name,] == pytest.approx(dense[name,], rel=1e-3)
+
+
+def test_tables_above_the_bound_are_null_with_a_note_and_the_rest_is_as_before(monkeypatch, registries):
+    @metric
+    def whole(cosines):
+        """A plug-in that reads the table of cosines, an array."""
+        return float(cosines.sum())
+
+    names = (*OURS, "whole")
+    before = dict(score(Pursuit(k=3), {"atoms": UNIT}, Rows(X, Z, WORLD), metrics=names).rows)
+    monkeypatch.setattr(bounds, "TABLE", 8 * 24)  # entries; ZᵀZ has 25
+    after = dict(score(Pursuit(k=3), {"atoms": UNIT}, Rows(X, Z, WORLD), metrics=names).rows)
+    refused = {name for name in before if after[name].value is None and before[name].value is not None}
+    spectra = {name for name, formula in METRICS.items() if formula.function.__module__ == FAMILIES[-1]}
+    assert refused == spectra | {"whole", "auroc", "f1_best_threshold", "absorb_fire", "absorb_mag"}
+    assert all(after[name].note == "needs a 5 x 5 table: above 4 x 4" for name in spectra | {"whole"})
+    assert after["auroc"].note == "needs a 2 x 5 x 129 table: above 4 x 4"
+    assert {name: after[name] for name in after.keys() - refused} == pytest.approx(
+        {name: before[name] for name in after.keys() - refused}
+    )
+
+
+def test_without_a_matching_what_needs_truth_is_null_and_the_rest_is_not(monkeypatch):
+    def too_large(cosine):
+        raise bounds.TooLarge("too many candidates")
+
+    monkeypatch.setattr(scorer.matching, "by_cosine", too_large)
+    found = dict(score(Pursuit(k=3), {"atoms": UNIT}, Rows(X, Z, WORLD), metrics=OURS).rows)
+    for name in ("mcc_signed", "f1_truth", "absorb_full", "flat_mse", "path_order"):
+        assert found[name].value is None and found[name].note == "too many candidates", name
+    for name in ("ev", "l0", "mcc", "mmcs", "coherence", "stable_rank"):
+        assert found[name].value is not None, name
+
+
+def test_a_statistic_reads_shared_values_that_rest_on_no_statistic(registries):
+    @shared
+    def heaviest(atoms):
+        return np.abs(atoms).sum(1).argmax()
+
+    @shared
+    def busiest(count_active):
+        return count_active.argmax()
+
+    @statistic(needs="heaviest")
+    def sum_heaviest(b):
+        return b.z[:, b.given["heaviest"]].sum()
+
+    @statistic(needs="busiest")
+    def sum_busiest(b):
+        return b.z[:, b.given["busiest"]].sum()
+
+    @metric
+    def mean_heaviest(sum_heaviest, n):
+        """Mean code of the atom with the largest sum; a number [code units]."""
+        return sum_heaviest / n
+
+    @metric
+    def mean_busiest(sum_busiest, n):
+        """Cannot be had in one pass; a number [code units]."""
+        return sum_busiest / n
+
+    params = mixed(WORLD, atoms=ATOMS)
+    found = score(Mixed(), params, Rows(X, Z, WORLD), metrics=("mean_heaviest",))
+    expected = Z[:, np.abs(ATOMS.astype(float)).sum(1).argmax()].mean()
+    assert found.value("mean_heaviest") == pytest.approx(expected)
+    with pytest.raises(ValueError, match="'busiest', which itself rests on count_active"):
+        score(Mixed(), params, Rows(X, Z, WORLD), metrics=("mean_busiest",))
 
 
 def test_rescaled_atoms_with_inverse_codes_change_only_what_reads_raw_codes():

@@ -3,6 +3,7 @@
 `base`            Batch, Value, Matrix and the decorators @statistic, @shared, @metric
 `reconstruction`  how much of x is explained, in every published convention
 `sparsity`        how many latents fire, how often, how unevenly
+`pairing`         which latent is which feature: cosines, matchings, counts of pairs (values, no metric)
 `recovery`        are the true features found? (needs truth)
 `hierarchy`       the geometry between parents and children (needs truth)
 `absorption`      parents that fall silent when a child fires (needs truth)

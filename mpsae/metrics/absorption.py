@@ -45,14 +45,15 @@ def count_absorbed(b):
     above = parent[child]  # [batch, edge]
     own = b.match[above]
 
-    _, latent = jax.lax.top_k(jnp.abs(b.scaled), min(LATENTS, b.z.shape[1]))
-    z = jnp.take_along_axis(b.scaled, latent, axis=1)[:, None, :]
-    cos = (b.unit @ b.world.atoms.T)[latent[:, None, :], above[:, :, None]]  # [batch, edge, latent]
+    code = b.on_unit
+    _, place = jax.lax.top_k(jnp.abs(code.values), min(LATENTS, code.values.shape[1]))
+    z, latent = (jnp.take_along_axis(part, place, axis=1) for part in (code.values, code.latents))
+    z, cos = z[:, None, :], _cosines(b.unit, b.world.atoms, latent, above)
     others = latent[:, None, :] != own[:, :, None]
     pushed = jnp.where(others, z * cos, -jnp.inf)
 
     target = jnp.take_along_axis((b.x - b.world.offset) @ b.world.atoms.T, above, axis=1)
-    kept = jnp.take_along_axis(b.scaled, own, axis=1)
+    kept = jnp.take_along_axis(b.matched, above, axis=1)
     main = kept * (b.unit[own] * b.world.atoms[above]).sum(-1)
 
     best = pushed.argmax(-1, keepdims=True)
@@ -68,6 +69,16 @@ def count_absorbed(b):
 
     sums = jnp.stack([real, real * full, real * fraction])
     return jnp.zeros((3, active.shape[1])).at[:, child].add(sums)
+
+
+def _cosines(unit, true, latent, above):
+    """[batch, edge, latent] cosines of a row's latents with the parents of its edges.
+
+    Looked up in the table of all cosines, or made from the atoms themselves: whichever is smaller.
+    """
+    if len(unit) * len(true) <= (latent.size + above.size) * unit.shape[1]:
+        return (unit @ true.T)[latent[:, None, :], above[:, :, None]]
+    return jnp.einsum("bed,bld->bel", true[above], unit[latent])
 
 
 @metric

@@ -23,6 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from mpsae import tally
 from mpsae.code import Code
 from mpsae.registry import load_all, refuse_twice
 
@@ -32,7 +33,7 @@ CONSTANTS = {
     "center": "[dim] the fixed reference point of the deviations, float64",
     "truth": "the Truth, in numpy",
     "match": "[P] latent matched to each true feature by signed cosine, -1 = none",
-    "binary_codes": "(z [1000, p], z_true [1000, P]) of binary samples, for the match by codes",
+    "binary_codes": "(z [1000, p], z_true [1000, P]) of binary samples in scipy.sparse, to match by codes",
     "sample_codes": "[256, p] codes of the first 256 rows",
 }
 NEEDS_TRUTH = ("truth", "match", "binary_codes")
@@ -62,18 +63,29 @@ class Truth(struct.PyTreeNode):
 
 
 class Batch(struct.PyTreeNode):
-    """What a statistic sees: one block of rows, its codes and, if known, its truth."""
+    """What a statistic sees: one block of rows, its codes and, if known, its truth.
+
+    `code` is what the encoder said. Statistics read `active`: the same with repeats merged and 0
+    where at most `eps` on a unit atom, dense or sparse as the encoder had it; `mpsae.tally` sums
+    both forms. `z`, `scaled` are its dense forms, [batch, p], made for those who read them.
+    """
 
     x: Float[Array, "batch dim"]
     xhat: Float[Array, "batch dim"]
     code: Code
-    z: Float[Array, "batch p"]  # dense; at most `eps` on a unit atom counts as 0
+    active: Code
     atoms: Float[Array, "p dim"]
     center: Float[Array, " dim"]
     zt: Float[Array, "batch P"] | None = None
     world: Truth | None = None
     match: Int[Array, " P"] | None = None
     steps: tuple[Array, Array] | None = None
+    given: dict[str, Array] = struct.field(default_factory=dict)  # the shared values in its `needs`
+
+    @property
+    def z(self) -> Float[Array, "batch p"]:
+        """The active codes, dense."""
+        return self.active.dense()
 
     @property
     def residual(self) -> Float[Array, "batch dim"]:
@@ -87,16 +99,22 @@ class Batch(struct.PyTreeNode):
         return self.atoms / jnp.where(norms > 0, norms, 1.0)
 
     @property
+    def on_unit(self) -> Code:
+        """The active code on unit atoms: z_i ‖d_i‖."""
+        lengths = jnp.linalg.norm(self.atoms, axis=1)
+        return self.active.replace(values=self.active.values * tally.of_latent(self.active, lengths))
+
+    @property
     def scaled(self) -> Float[Array, "batch p"]:
-        """The codes on unit atoms: z_i ‖d_i‖."""
-        return self.z * jnp.linalg.norm(self.atoms, axis=1)
+        """`on_unit`, dense."""
+        return self.on_unit.dense()
 
     @property
     def matched(self) -> Float[Array, "batch P"]:
         """Per true feature the scaled code of its matched latent; 0 where it has none."""
         if self.match is None:
             raise ValueError('Batch.matched needs truth: register the statistic with needs="truth"')
-        return jnp.where(self.match >= 0, self.scaled[:, self.match], 0.0)
+        return tally.columns(self.on_unit, self.match)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,12 +154,16 @@ METRICS: dict[str, Formula] = {}
 
 
 def statistic(function: Callable | None = None, *, reduce: str = "sum", needs: tuple[str, ...] | str = ()):
-    """Register f(b: Batch) -> array, a sum (or max) over rows; needs = "truth", "steps" or both."""
+    """Register f(b: Batch) -> array, a sum (or max) over rows.
+
+    needs: "truth", "steps", or `@shared` values that rest on no statistic, such as a matching:
+    they are made before the first row is read and are `b.given[name]`.
+    """
     if reduce not in ("sum", "max"):
         raise ValueError(f"statistic: reduce = {reduce!r}, must be one of sum, max")
     needs = (needs,) if isinstance(needs, str) else tuple(needs)
-    if not set(needs) <= set(ABSENT):
-        raise ValueError(f"statistic: needs = {needs!r}, must be among {', '.join(ABSENT)}")
+    if not set(needs) <= set(ABSENT) | set(SHARED):
+        raise ValueError(f"statistic: needs = {needs!r}, must be among {', '.join((*ABSENT, *SHARED))}")
 
     def register(function: Callable) -> Callable:
         _unique(STATISTICS, function, function.__name__, "statistic")

@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mpsae.bounds import rows_per_block
 from mpsae.metrics.base import Matrix, Value, metric, normalised, shared
 
 RADII = (1, 2, 5, 10, 20, 50, 100)  # of Babel
-BLOCK = 1024
+BLOCK = 1024  # rows of G at once; fewer in a wide dictionary
 SUPPORT = 64  # largest support of `babel_coactive`
 
 
@@ -32,8 +33,8 @@ def pairs(atoms):
         return None
     radius = min(len(unit) - 1, RADII[-1])
     nearest, signed, babel, histogram = [], [], np.zeros(radius), np.zeros(200, np.int64)
-    for start in range(0, len(unit), BLOCK):
-        cos = unit[start : start + BLOCK] @ unit.T
+    for start in range(0, len(unit), step := min(BLOCK, rows_per_block(len(unit)))):
+        cos = unit[start : start + step] @ unit.T
         rows = np.arange(len(cos))
         cos[rows, start + rows] = np.nan
         histogram += np.histogram(np.clip(cos[~np.isnan(cos)], -1, 1), bins=200, range=(-1.0, 1.0))[0]

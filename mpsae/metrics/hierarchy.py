@@ -5,65 +5,79 @@ G the true Gram, C the cosines of learned with true atoms. An *edge* is a child 
 its parent p. What the codes do on samples is in `absorption.py`; orders in `order.py`.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
+from mpsae.bounds import rows_per_block
 from mpsae.metrics.base import Matrix, Value, metric, normalised, ratio, shared
-from mpsae.metrics.recovery import pick_matched
+from mpsae.metrics.recovery import recovered_by
 
-UNRECOVERED = 0.1  # a matched cosine below this is no recovery
 DRAWN = 512  # largest P of a heatmap
+
+
+class Kind(NamedTuple):
+    """Sums over the unordered pairs of one kind."""
+
+    pairs: int
+    square: float  # Σ (L̂_ij - G_ij)²
+    size: float  # Σ |L̂_ij|
 
 
 @shared
 def matched_pairs(atoms, truth, match):
-    """(error, |L̂|, levels equal, groups equal) over unordered pairs of matched features."""
+    """{same level, siblings (same level and group), other level}: a Kind of pairs of matched features.
+
+    Made in row blocks: at 16k features the pairs themselves would be 3 GB.
+    """
     keep = np.flatnonzero(match >= 0)
     learned, true = normalised(atoms[match[keep]]), normalised(truth.atoms[keep])
-    rows, columns = np.triu_indices(len(keep), 1)
-    gram = learned @ learned.T
     level, group = truth.level[keep], truth.group[keep]
-    return (
-        (gram - true @ true.T)[rows, columns],
-        np.abs(gram)[rows, columns],
-        level[rows] == level[columns],
-        (group[rows] == group[columns]) & (group[rows] >= 0),
-    )
+    sums = {kind: np.zeros(3) for kind in ("same", "siblings", "other")}
+    for start in range(0, len(keep), step := rows_per_block(len(keep))):
+        part = slice(start, start + step)
+        gram = learned[part] @ learned.T
+        square, size = np.square(gram - true[part] @ true.T), np.abs(gram)
+        after = np.arange(len(keep)) > np.arange(len(keep))[part, None]
+        same = level[part, None] == level
+        siblings = same & (group[part, None] == group) & (group >= 0)
+        for kind, pairs in (("same", same), ("siblings", siblings), ("other", ~same)):
+            pairs = pairs & after
+            sums[kind] += pairs.sum(), square[pairs].sum(), size[pairs].sum()
+    return {kind: Kind(int(pairs), square, size) for kind, (pairs, square, size) in sums.items()}
 
 
 @shared
-def found(cosines, match, count_coactive):
+def found(overlap, match, count_together):
     """[P] features recovered by `match`: matched, C >= .1, and the two ever fire together."""
-    return recovered_by(cosines, match, count_coactive)
+    return recovered_by(overlap, match, count_together)
 
 
 @metric
 def flat_mse(matched_pairs):
     """Mean over i != j of the same level of (L̂_ij - G_ij)²; >= 0, dimensionless; MP-SAE Fig. 4."""
-    error, _, same, _ = matched_pairs
-    return mean_square(error[same])
+    return mean_square(matched_pairs["same"])
 
 
 @metric
 def flat_mse_siblings(matched_pairs):
     """`flat_mse` over siblings only (same level and same group); >= 0, dimensionless."""
-    error, _, same, siblings = matched_pairs
-    return mean_square(error[same & siblings])
+    return mean_square(matched_pairs["siblings"])
 
 
 @metric
 def hier_mse(matched_pairs):
     """Mean over pairs of different level of (L̂_ij - G_ij)²; >= 0, dimensionless; MP-SAE Fig. 4."""
-    error, _, same, _ = matched_pairs
-    return mean_square(error[~same])
+    return mean_square(matched_pairs["other"])
 
 
 @metric
 def cond_orth(matched_pairs):
     """Mean |L̂| over cross-level pairs / mean over same-level pairs; >= 0, 0 = conditionally orthogonal."""
-    _, size, same, _ = matched_pairs
-    if same.all() or not same.any() or size[same].mean() < 1e-12:
+    same, other = matched_pairs["same"], matched_pairs["other"]
+    if not same.pairs or not other.pairs or same.size / same.pairs < 1e-12:
         return Value(None, note="no cross-level pairs, or same-level atoms are orthogonal")
-    return Value(float(size[~same].mean() / size[same].mean()), len(size))
+    return Value(float(other.size / other.pairs / (same.size / same.pairs)), same.pairs + other.pairs)
 
 
 @metric
@@ -76,56 +90,57 @@ def gram(atoms, match):
 
 
 @metric
-def cross_gram(cosines, match):
+def cross_gram(overlap, match):
     """Cosines of matched atoms (rows) with true atoms (columns) in feature order; an array [P, P]."""
-    return heatmap(cosines, match)
+    return heatmap(overlap, match)
 
 
 @metric
-def cross_gram_codes(cosines, match_codes):
+def cross_gram_codes(overlap, match_codes):
     """`cross_gram` with the atoms matched by codes, as in MP-SAE Fig. 4A; an array [P, P]."""
-    return heatmap(cosines, match_codes)
+    return heatmap(overlap, match_codes)
 
 
 @metric
-def absorb_cos(cosines, match, truth, count_coactive):
+def absorb_cos(overlap, match, truth, count_together):
     """Mean over edges of C[m(c), p], signed, matched by cosine; [-1, 1]; Table 1 of MP-SAE.
 
     Pooled, and per level of the child. A child that is not recovered (matched C < .1, or
     never active together with its latent) is left out and counted in the note.
     """
-    return parent_cosine(cosines, match, truth, recovered_by(cosines, match, count_coactive))
+    return parent_cosine(overlap, match, truth, recovered_by(overlap, match, count_together))
 
 
 @metric
-def absorb_cos_codes(cosines, match_codes, truth, count_coactive):
+def absorb_cos_codes(overlap, match_codes, truth, count_together_codes):
     """`absorb_cos` with the matching by codes; [-1, 1], dimensionless."""
-    return parent_cosine(cosines, match_codes, truth, recovered_by(cosines, match_codes, count_coactive))
+    found = recovered_by(overlap, match_codes, count_together_codes)
+    return parent_cosine(overlap, match_codes, truth, found)
 
 
 @metric
-def absorb_cos_argmax(cosines, match_argmax, truth, count_coactive):
+def absorb_cos_argmax(overlap, match_argmax, truth, count_together_argmax):
     """`absorb_cos` with each feature matched to its latent of largest C; [-1, 1], dimensionless."""
-    return parent_cosine(cosines, match_argmax, truth, recovered_by(cosines, match_argmax, count_coactive))
+    found = recovered_by(overlap, match_argmax, count_together_argmax)
+    return parent_cosine(overlap, match_argmax, truth, found)
 
 
 @metric
-def absorb_cos_excess(cosines, match, truth, found):
+def absorb_cos_excess(overlap, match, truth, found):
     """Mean over edges of C[m(c), p] - cos(d_c, d_p): absorption beyond the true overlap; [-2, 2]."""
     true = (normalised(truth.atoms) * normalised(truth.atoms[truth.parent])).sum(1)
-    return parent_cosine(cosines, match, truth, found, minus=true)
+    return parent_cosine(overlap, match, truth, found, minus=true)
 
 
 @metric
-def split_count(cosines):
+def split_count(nearest):
     """Latents whose argmax_j C is the feature with C >= t; mean over features with any; >= 1, a count.
 
     At t = .5 and .8.
     """
-    best, height = cosines.argmax(1), cosines.max(1)
     rows = []
     for t in (0.5, 0.8):
-        counts = np.bincount(best[height >= t])
+        counts = np.bincount(nearest.feature[nearest.cosine >= t])
         used = counts[counts > 0]
         mean = float(used.mean()) if len(used) else None
         rows.append(Value(mean, len(used), {"t": t}, None if len(used) else "no latent that near"))
@@ -133,7 +148,7 @@ def split_count(cosines):
 
 
 @metric
-def hedging(cosines, match, truth, found):
+def hedging(overlap, match, truth, found):
     """Mean over unrecovered children of a recovered parent of C[m(p), c] - cos(d_p, d_c); [-2, 2].
 
     Above 0 the child is mixed into the parent's latent (arXiv 2505.11756, inferred). It is 0
@@ -147,19 +162,14 @@ def hedging(cosines, match, truth, found):
         )
     parent = truth.parent[usable]
     true = (normalised(truth.atoms[usable]) * normalised(truth.atoms[parent])).sum(1)
-    return Value(float((cosines[match[parent], usable] - true).mean()), len(usable))
+    return Value(float((overlap[match[parent], usable] - true).mean()), len(usable))
 
 
-def recovered_by(cosines, match, count_coactive):
-    """[P] bool: matched with C >= .1 and active together with the latent at least once."""
-    return (pick_matched(cosines, match) >= UNRECOVERED) & (pick_matched(count_coactive, match) > 0)
-
-
-def parent_cosine(cosines, match, truth, recovered, *, minus=0.0):
+def parent_cosine(overlap, match, truth, recovered, *, minus=0.0):
     """Mean over edges with a recovered child of C[m(c), p] - minus[c], pooled and per level."""
     edges = np.flatnonzero(truth.parent >= 0)
     value = np.zeros(len(match))
-    value[edges] = cosines[match[edges], truth.parent[edges]]
+    value[edges] = overlap[match[edges], truth.parent[edges]]
     value = value - minus
     return by_level(truth, truth.parent >= 0, lambda c: value[c].mean(), counted=recovered)
 
@@ -187,13 +197,13 @@ def by_level(truth, keep, formula, *, counted=None, note="never on"):
     return rows
 
 
-def mean_square(errors):
-    """Mean of squares with its count; null if there are none."""
-    return ratio(np.square(errors).sum(), len(errors), count=len(errors), note="no such pairs")
+def mean_square(kind: Kind) -> Value:
+    """Mean of squared errors with its count; null if there are no such pairs."""
+    return ratio(kind.square, kind.pairs, count=kind.pairs, note="no such pairs")
 
 
-def heatmap(cosines, match):
+def heatmap(overlap, match):
     """Rows of C in feature order, or null when too large to draw."""
     if len(match) > DRAWN:
         return Value(None, note=f"no heatmap above {DRAWN} features")
-    return Matrix(np.where(match[:, None] >= 0, cosines[match], 0.0))
+    return Matrix(np.where(match[:, None] >= 0, overlap[match], 0.0))

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from mpsae.metrics.base import Value, metric, statistic
 from mpsae.metrics.hierarchy import by_level
+from mpsae.tally import slots
 
 
 @statistic(needs=("truth", "steps"))
@@ -15,8 +16,9 @@ def count_order(b):
     indices, values = b.steps
     rows, last = jnp.arange(len(indices))[:, None], indices.shape[1]
     time = jnp.where(values != 0, jnp.arange(last), last)
-    first = jnp.full((len(indices), b.z.shape[1]), last).at[rows, indices].min(time)
-    step = jnp.where(b.match >= 0, first[:, b.match], last)
+    slot, column = slots(b.match, len(b.atoms))
+    first = jnp.full((len(indices), len(b.match)), last).at[rows, slot[indices]].min(time, mode="drop")
+    step = jnp.where(b.match >= 0, first[:, column], last)
     parent = jnp.where(b.world.parent >= 0, step[:, b.world.parent], last)
     both = (step < last) & (parent < last) & (step != parent)
     return jnp.stack([both.sum(0), (both & (parent < step)).sum(0)])
@@ -26,7 +28,7 @@ def count_order(b):
 def sum_level(b):
     """[2, T] per step: selections of a matched latent, and the sum of its feature's level."""
     indices, values = b.steps
-    width = b.z.shape[1]
+    width = len(b.atoms)
     level = jnp.full(width, -1).at[jnp.where(b.match >= 0, b.match, width)].set(b.world.level, mode="drop")
     chosen = level[indices]
     used = (values != 0) & (chosen >= 0)

@@ -2,27 +2,24 @@
 
 C = D̂ D*ᵀ is the p x P matrix of cosines (zero atoms: 0). A Hungarian matching has
 min(p, P) pairs; a pair with a zero atom is no pair and counts 0 in their mean.
+How latents and features are paired is in `pairing.py`.
 """
 
 import jax.numpy as jnp
 import numpy as np
 
-from mpsae import match as matching
 from mpsae.metrics.base import Value, metric, ratio, shared, statistic
+from mpsae.metrics.pairing import pick_matched
+from mpsae.tally import per_latent
 
+UNRECOVERED = 0.1  # a matched cosine below this is no recovery
 BINS = 129  # of the coefficient in units of its mean: <= 0, 127 steps of 1/32, above
-
-
-@statistic(needs="truth")
-def count_coactive(b):
-    """[p, P] number of rows with z_i > 0 and z*_j > 0."""
-    return (b.z > 0).astype(jnp.float32).T @ (b.zt > 0).astype(jnp.float32)
 
 
 @statistic
 def count_positive(b):
     """[p] number of rows with z_i > 0."""
-    return (b.z > 0).sum(0)
+    return per_latent(b.active, b.active.values > 0)
 
 
 @statistic(needs="truth")
@@ -55,62 +52,36 @@ def count_by_threshold(b):
 
 
 @shared
-def cosines(atoms, truth):
-    """C [p, P]."""
-    return matching.cosines(atoms, truth.atoms)
-
-
-@shared
-def match_abs(cosines):
-    """[P] matching by |C|."""
-    return matching.by_abs_cosine(cosines)
-
-
-@shared
-def match_codes(binary_codes):
-    """[P] matching by the codes of 1000 binary samples."""
-    return matching.by_codes(*binary_codes)
-
-
-@shared
-def match_argmax(cosines):
-    """[P] the latent of largest C for each feature, with repetition."""
-    return matching.by_argmax(cosines)
-
-
-@shared
-def matched_cosine(cosines, match):
+def matched_cosine(overlap, match):
     """[P] C of each feature with its matched latent, 0 where it has none."""
-    return pick_matched(cosines, match)
+    return pick_matched(overlap, match)
 
 
 @shared
-def f1_matched(count_coactive, count_positive, count_true, match):
+def f1_matched(count_together, count_positive, count_true, match):
     """[P] F1 of the matched latent as a detector (z > 0) of each feature, 0 where undefined."""
-    hits = pick_matched(count_coactive, match)
     fired = np.where(match >= 0, count_positive[match], 0.0)
-    return safe(2 * hits, fired + count_true)
+    return safe(2 * count_together, fired + count_true)
 
 
 @shared
-def argmax_counts(count_coactive, count_positive, count_true, cosines):
+def argmax_counts(count_nearest, count_positive, count_true, nearest_feature):
     """([p], [p], [p]) hits, firings, and occurrences of the feature of largest |C| of each latent."""
-    best = np.abs(cosines).argmax(1)
-    return count_coactive[np.arange(len(best)), best], count_positive, count_true[best]
+    return count_nearest, count_positive, count_true[nearest_feature]
 
 
 @metric
-def mcc(cosines, match_abs):
+def mcc(overlap, match_abs):
     """Mean over matched pairs of |C|, Hungarian on 1 - |C|; [0, 1]; SAELens. Ignores the sign,
     and below width P it is a mean over the easiest features: read `mcc_all` too."""
-    pairs = min(cosines.shape)
-    return Value(float(np.abs(pick_matched(cosines, match_abs)).sum() / pairs), pairs)
+    pairs = min(overlap.shape)
+    return Value(float(np.abs(pick_matched(overlap, match_abs)).sum() / pairs), pairs)
 
 
 @metric
-def mcc_signed(matched_cosine, cosines):
+def mcc_signed(matched_cosine, overlap):
     """Mean over matched pairs of C, Hungarian maximising C; [-1, 1], dimensionless."""
-    pairs = min(cosines.shape)
+    pairs = min(overlap.shape)
     return Value(float(matched_cosine.sum() / pairs), pairs)
 
 
@@ -121,25 +92,25 @@ def mcc_all(matched_cosine):
 
 
 @metric
-def match_cos_codes(cosines, match_codes):
+def match_cos_codes(overlap, match_codes):
     """Mean of C over the min(p, P) pairs matched by codes; [-1, 1]; MP-SAE's alignment.
 
     Codes of 1000 binary samples, each divided by its maximum, maximal sum of products.
     """
-    pairs = min(cosines.shape)
-    return Value(float(pick_matched(cosines, match_codes).sum() / pairs), pairs)
+    pairs = min(overlap.shape)
+    return Value(float(pick_matched(overlap, match_codes).sum() / pairs), pairs)
 
 
 @metric
-def mmcs(cosines):
+def mmcs(nearest):
     """Mean over true features of max_i C_ij; [-1, 1], dimensionless."""
-    return Value(float(cosines.max(0).mean()), cosines.shape[1])
+    return Value(float(nearest.cosine_true.mean()), len(nearest.cosine_true))
 
 
 @metric
-def mmcs_rev(cosines):
+def mmcs_rev(nearest):
     """Mean over latents of max_j C_ij; [-1, 1], dimensionless."""
-    return Value(float(cosines.max(1).mean()), cosines.shape[0])
+    return Value(float(nearest.cosine.mean()), len(nearest.cosine))
 
 
 @metric
@@ -152,17 +123,18 @@ def recovered(matched_cosine):
 
 
 @metric
-def uniqueness(cosines, atoms):
+def uniqueness(nearest_feature, atoms):
     """Distinct argmax_j |C_ij| over latents, divided by p; (0, 1]; SAELens. Zero atoms add none."""
     alive = np.any(atoms != 0, axis=1)
-    return Value(distinct(cosines[alive]) / len(cosines), len(cosines))
+    return Value(len(np.unique(nearest_feature[alive])) / len(alive), len(alive))
 
 
 @metric
-def uniqueness_alive(cosines, count_active, atoms):
+def uniqueness_alive(nearest_feature, count_active, atoms):
     """Distinct argmax_j |C_ij| over alive latents, divided by their number; (0, 1]."""
     alive = np.any(atoms != 0, axis=1) & (count_active > 0)
-    return ratio(distinct(cosines[alive]), alive.sum(), count=int(alive.sum()), note="every latent is dead")
+    different = len(np.unique(nearest_feature[alive]))
+    return ratio(different, alive.sum(), count=int(alive.sum()), note="every latent is dead")
 
 
 @metric
@@ -190,9 +162,9 @@ def recall_argmax(argmax_counts):
 
 
 @metric
-def f1_hungarian(f1_matched, cosines):
+def f1_hungarian(f1_matched, overlap):
     """Sum of the F1 of matched pairs divided by min(p, P); [0, 1]; punishes duplicates."""
-    pairs = min(cosines.shape)
+    pairs = min(overlap.shape)
     return Value(float(f1_matched.sum() / pairs), pairs)
 
 
@@ -203,7 +175,7 @@ def f1_truth(f1_matched):
 
 
 @metric
-def f1_best_threshold(count_by_threshold, cosines):
+def f1_best_threshold(count_by_threshold, overlap):
     """As `f1_hungarian`, each pair at its best threshold on the code; [0, 1]: isolates calibration.
 
     Thresholds are 0 and multiples of 1/32 of the feature's mean, up to 4 times it.
@@ -211,7 +183,7 @@ def f1_best_threshold(count_by_threshold, cosines):
     off, on = count_by_threshold
     hits, fired = tail(on), tail(on + off)  # strictly above bin 0, 1, ...
     best = safe(2 * hits, fired + on.sum(1, keepdims=True)).max(1)
-    pairs = min(cosines.shape)
+    pairs = min(overlap.shape)
     return Value(float(best.sum() / pairs), pairs)
 
 
@@ -286,16 +258,16 @@ def floor_of_this_world(truth):
     return Value(random_floor(dim, features), features)
 
 
+def recovered_by(overlap, match, together):
+    """[P] bool: matched with C >= .1 and active `together` with the latent at least once."""
+    return (pick_matched(overlap, match) >= UNRECOVERED) & (together > 0)
+
+
 def random_floor(dim: int, count: int) -> float:
     """Median of the maximal |cos| between a fixed direction and `count` random ones in `dim` dimensions."""
     from scipy.special import betaincinv
 
     return 1.0 if dim == 1 else float(np.sqrt(betaincinv(0.5, (dim - 1) / 2, 0.5 ** (1 / count))))
-
-
-def pick_matched(table: np.ndarray, match: np.ndarray) -> np.ndarray:
-    """table[match[j], j] for each feature j, 0 where it has no match."""
-    return np.where(match >= 0, table[match, np.arange(len(match))], 0.0)
 
 
 def safe(above: np.ndarray, below: np.ndarray) -> np.ndarray:
@@ -307,8 +279,3 @@ def safe(above: np.ndarray, below: np.ndarray) -> np.ndarray:
 def tail(counts: np.ndarray) -> np.ndarray:
     """Number of entries strictly above each bin, along the last axis."""
     return counts.sum(-1, keepdims=True) - np.cumsum(counts, axis=-1)
-
-
-def distinct(cosines: np.ndarray) -> int:
-    """Number of different features that are some latent's argmax |C|."""
-    return len(np.unique(np.abs(cosines).argmax(1))) if len(cosines) else 0

@@ -8,33 +8,34 @@ import jax.numpy as jnp
 import numpy as np
 
 from mpsae.metrics.base import Matrix, Value, metric, ratio, shared, statistic
+from mpsae.tally import per_latent
 
 
 @statistic
 def count_l0(b):
     """[p + 1] number of rows with exactly i active latents: exact, where a sum of squares is not."""
-    l0 = (b.z != 0).sum(1)
-    return jnp.zeros(b.z.shape[1] + 1).at[l0].add(1.0)
+    return jnp.zeros(len(b.atoms) + 1).at[b.active.l0()].add(1.0)
 
 
 @statistic
 def count_active(b):
     """[p] number of rows on which a latent is active."""
-    return (b.z != 0).sum(0)
+    return per_latent(b.active, b.active.values != 0)
 
 
 @statistic
 def sum_energy(b):
     """[p] Σ_n z_i² of the codes as they are."""
-    return jnp.square(b.z).sum(0)
+    return per_latent(b.active, jnp.square(b.active.values))
 
 
 @statistic
 def sum_hoyer(b):
     """[2] Σ over rows with a code of (√p - ‖z‖₁/‖z‖₂), and the number of those rows."""
-    square = jnp.linalg.norm(b.z, axis=1)
+    z = b.active.values
+    square = jnp.linalg.norm(z, axis=1)
     active = square != 0
-    peak = jnp.sqrt(float(b.z.shape[1])) - jnp.abs(b.z).sum(1) / jnp.where(active, square, 1.0)
+    peak = jnp.sqrt(float(len(b.atoms))) - jnp.abs(z).sum(1) / jnp.where(active, square, 1.0)
     return jnp.stack([jnp.where(active, peak, 0.0).sum(), active.sum()])
 
 

@@ -1,7 +1,8 @@
 """The spectrum of the codes: how many directions of code space are used, and which fire together.
 
 λ are the eigenvalues of ZᵀZ, summed in float32 over all held-out rows; those below
-1e-6 λ_max are 0, because float32 cannot tell them from it.
+1e-6 λ_max are 0, because float32 cannot tell them from it. ZᵀZ is a p x p table: above
+`bounds.TABLE` (8192 latents) every metric here is null, with a note.
 """
 
 import jax.numpy as jnp
@@ -9,20 +10,21 @@ import numpy as np
 
 from mpsae.metrics.base import Value, metric, shared, statistic
 from mpsae.metrics.geometry import effective_rank
+from mpsae.tally import second_moment
 
 
 @statistic
 def sum_gram(b):
     """[p, p] ZᵀZ of the codes as they are."""
-    return b.z.T @ b.z
+    return second_moment(b.active)
 
 
 @statistic
 def sum_gram_rownorm(b):
     """[p, p] ZᵀZ with every row of Z divided by its norm; zero rows stay zero."""
-    norms = jnp.linalg.norm(b.z, axis=1, keepdims=True)
-    rows = b.z / jnp.where(norms > 0, norms, 1.0)
-    return rows.T @ rows
+    norms = jnp.linalg.norm(b.active.values, axis=1, keepdims=True)
+    rows = b.active.values / jnp.where(norms > 0, norms, 1.0)
+    return second_moment(b.active.replace(values=rows))
 
 
 @shared

@@ -3,8 +3,9 @@
 import numpy as np
 from jaxtyping import Float
 
-from mpsae.match import by_abs_cosine, by_cosine, cosines
+from mpsae.match import by_abs_cosine, by_cosine
 from mpsae.metrics.base import Value
+from mpsae.overlap import Overlap
 
 Atoms = Float[np.ndarray, "p dim"]
 Energies = Float[np.ndarray, " p"]
@@ -15,14 +16,16 @@ def stability(one: Atoms, other: Atoms) -> Value:
 
     Unit atoms; p = min of the widths; a zero atom matches nothing and counts 0.
     """
-    cosine = cosines(one, other)
-    return _mean(cosine, by_cosine(cosine))
+    cosine = Overlap(one, other)
+    match = by_cosine(cosine)
+    return _mean(_matched(cosine, match), cosine)
 
 
 def stability_abs(one: Atoms, other: Atoms) -> Value:
     """Mean |cosine| of the Hungarian matching on |cosine|; [0, 1]; blind to sign."""
-    cosine = cosines(one, other)
-    return _mean(np.abs(cosine), by_abs_cosine(cosine))
+    cosine = Overlap(one, other)
+    match = by_abs_cosine(cosine)
+    return _mean(np.abs(_matched(cosine, match)), cosine)
 
 
 def stability_energy(one: Atoms, other: Atoms, one_energy: Energies, other_energy: Energies) -> Value:
@@ -30,7 +33,7 @@ def stability_energy(one: Atoms, other: Atoms, one_energy: Energies, other_energ
 
     Energies are E[z²] per latent, divided by their sum in each dictionary; unmatched atoms have no weight.
     """
-    cosine = cosines(one, other)
+    cosine = Overlap(one, other)
     match = by_cosine(cosine)
     kept = np.flatnonzero(match >= 0)
     shares = [np.asarray(e, np.float64) / max(np.sum(e), 1e-300) for e in (one_energy, other_energy)]
@@ -48,9 +51,14 @@ def stability_null(
     return stability_energy(one, other, shuffle.permutation(one_energy), shuffle.permutation(other_energy))
 
 
-def _mean(cosine: np.ndarray, match: np.ndarray) -> Value:
-    pairs = min(cosine.shape)
+def _matched(cosine: Overlap, match: np.ndarray) -> np.ndarray:
+    """The cosines of the matched pairs."""
     kept = np.flatnonzero(match >= 0)
+    return cosine[match[kept], kept]
+
+
+def _mean(matched: np.ndarray, cosine: Overlap) -> Value:
+    pairs = min(cosine.shape)
     if not pairs:
         return Value(None, 0, note="an empty dictionary")
-    return Value(float(cosine[match[kept], kept].sum() / pairs), pairs)
+    return Value(float(matched.sum() / pairs), pairs)

@@ -11,6 +11,5 @@
 `resident`  GPU: one kernel for all k steps, the products of a row kept on chip
 `plan`      which way for which sizes
 `reverse`   the exact gradient: the path walked backwards
-`largest`   the first maximum, or the m best, of every row
 `product`   products of rows with rows, and the symmetric Gram matrix in tiles
 """

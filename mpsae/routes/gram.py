@@ -5,7 +5,7 @@ Batch-MP: the table costs dim·width² operations once a batch, or nothing where
 
 import jax.numpy as jnp
 
-from mpsae.routes.largest import first_max
+from mpsae.largest import first_max
 from mpsae.routes.product import gram, product
 from mpsae.routes.way import Way
 
@@ -13,7 +13,9 @@ from mpsae.routes.way import Way
 def table(book, low=None):
     """G [width, width], G_ij = d_i·e_j; `low` is the type that the factors are rounded to."""
     out, rows = book.atoms.dtype, book.rows if low is None else book.rows.astype(low)
-    return gram(rows, out=out) if book.encoder is None else product(book.atoms.astype(rows.dtype), rows, out=out)
+    return (
+        gram(rows, out=out) if book.encoder is None else product(book.atoms.astype(rows.dtype), rows, out=out)
+    )
 
 
 def _prepare(book, given):

@@ -77,5 +77,7 @@ def costs(
     }
     if 4 * width**2 <= device.table:
         prices["gram"] = once + table + sweep
-        prices["screened_gram"] = (once + (1.0 if tied else 2.0) * dim * width**2) / device.low + sweep + check
+        prices["screened_gram"] = (
+            (once + (1.0 if tied else 2.0) * dim * width**2) / device.low + sweep + check
+        )
     return prices

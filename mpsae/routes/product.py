@@ -2,8 +2,8 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
 from jax.typing import DTypeLike
+from jaxtyping import Array, Float
 
 EDGE = 256  # of a tile: long enough for a fast product, short enough to waste little on the diagonal
 

@@ -1,6 +1,6 @@
 """Residual products: z = r Eᵀ + o anew at every step; 2·k·dim·width operations a row, no table."""
 
-from mpsae.routes.largest import first_max
+from mpsae.largest import first_max
 from mpsae.routes.product import product
 from mpsae.routes.way import Way
 

@@ -16,9 +16,9 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from mpsae.largest import best
 from mpsae.norms import sizes
 from mpsae.routes.gram import table
-from mpsae.routes.largest import best
 from mpsae.routes.product import product
 from mpsae.routes.way import Way
 
