@@ -81,7 +81,7 @@ def test_rows_without_a_positive_product(case):
 def test_same_path_as_the_residual_pursuit(warps):
     _, x, atoms = problem(4, 600, 1)
     table = jnp.asarray(atoms)
-    path = residual_pursuit(Rule(4), x, table, table, jnp.zeros(600), table, 0.0)
+    path = residual_pursuit(Rule(4), x, table, route="residual")
     indices, values = compiled(4, warps)(x @ atoms.T, atoms @ atoms.T)
     np.testing.assert_array_equal(indices, path.indices)
     np.testing.assert_allclose(values, path.values, atol=2e-6)

@@ -19,7 +19,7 @@ def sweep(rule: Rule, book: Dictionary, path, cotangent):
     ∂d_t -= v_t ρ, ∂e_t += w_t r, ∂o_t += w_t, ρ ← ρ + w_t e_t (nothing where
     `grad_residual` is `detach`).
     """
-    batch, (k, dim) = len(path.residual), (path.values.shape[1], path.residual.shape[1])
+    batch, dim = path.residual.shape
     count = -(-batch // ROWS)
     rows = -(-batch // count)
 
