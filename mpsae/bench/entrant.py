@@ -1,0 +1,28 @@
+"""What races."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+
+class Entrant(NamedTuple):
+    """A name, dense codes of the problem's rows on its dictionary, and `call(n)`: n steps, waited for.
+
+    codes is made once, before any step. compile_seconds is what came before the first step ran.
+    """
+
+    name: str
+    codes: Callable[[], Float[np.ndarray, "batch width"]]
+    call: Callable[[int], None]
+    compile_seconds: float = 0.0
+
+
+def agreement(one: Float[np.ndarray, "batch width"], two: Float[np.ndarray, "batch width"]) -> float:
+    """The share of rows whose codes are equal to 1e-3 of the row's largest entry.
+
+    Not all of them in float32: two products closer than rounding may be taken in either order.
+    """
+    scale = np.maximum(np.abs(one).max(axis=1), 1e-6)
+    return float((np.abs(one - two).max(axis=1) <= 1e-3 * scale).mean())

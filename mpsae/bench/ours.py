@@ -1,0 +1,90 @@
+"""This package's encoders and training steps as entrants."""
+
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mpsae.bench.entrant import Entrant
+from mpsae.bench.problem import Size
+from mpsae.optim import Optim
+from mpsae.pursuit import WAYS, pursue
+from mpsae.routes.gram import table
+from mpsae.routes.rule import Dictionary, Rule
+from mpsae.sae import SAE, Context
+from mpsae.saes.mp import MatchingPursuit
+from mpsae.saes.topk import TopK
+
+ROUTES = ("auto", *WAYS)
+
+
+def pursuits(k: int) -> dict[str, SAE]:
+    """The matching pursuit SAE by every route, without what overcomplete's has not (bias, revival)."""
+    plain = MatchingPursuit(k=k, bias="none", revive="none")
+    return {f"mp {route}": plain.replace(route=route) for route in ROUTES}
+
+
+def one_shots(k: int) -> dict[str, SAE]:
+    """TopK as it comes, AuxK included."""
+    return {"topk": TopK(k=k)}
+
+
+def training(name: str, sae: SAE, x: np.ndarray, atoms: np.ndarray) -> Entrant:
+    """Steps as the trainer takes them: many in one compiled loop, buffers donated."""
+    rows, tx = jnp.asarray(x), Optim(batch=len(x)).transform()
+    width, dim = atoms.shape
+    params = sae.init(jax.random.key(0), dim, width) | {"atoms": jnp.asarray(atoms)}
+    if "encoder" in params:
+        params["encoder"] = jnp.asarray(atoms.T)
+    codes = np.asarray(jax.jit(sae.encode)(params, rows).dense())
+
+    def steps(carry, x, n):
+        def one(i, carry):
+            params, opt, state = carry
+            ctx = Context(step=i, steps=n, key=jax.random.key(0), state=state)
+            return sae.improve(params, opt, x, ctx, tx)[:3]
+
+        return jax.lax.fori_loop(0, n, one, carry)
+
+    carry = jax.tree.map(jnp.array, (params, tx.init(params), sae.init_state(params)))
+    began = time.monotonic()
+    run = jax.jit(steps, donate_argnums=0).lower(carry, rows, 1).compile()
+    spent = time.monotonic() - began
+    held = [carry]
+
+    def call(n: int) -> None:
+        held[0] = jax.block_until_ready(run(held[0], rows, n))
+
+    return Entrant(name, lambda: codes, call, spent)
+
+
+def encoding(name: str, route: str, size: Size, x: np.ndarray, atoms: np.ndarray) -> Entrant:
+    """The pursuit alone on a fixed dictionary; the Gram routes are given the Gram matrix."""
+    rows, book, rule = jnp.asarray(x), jnp.asarray(atoms), Rule(size.k)
+    gram = jax.jit(lambda book: table(Dictionary(book, None)))(book) if route in ("auto", "gram") else None
+
+    def walk(rows, book, gram):
+        path = pursue(rule, rows, book, table=gram, route=route)
+        return path.indices, path.values
+
+    def many(rows, book, gram, n):
+        def one(i, found):
+            # Tied to the step, or XLA would encode once for all steps.
+            mine, _ = jax.lax.optimization_barrier((rows, i))
+            return walk(mine, book, gram)
+
+        shape = (len(x), size.k)
+        return jax.lax.fori_loop(0, n, one, (jnp.zeros(shape, jnp.int32), jnp.zeros(shape, rows.dtype)))
+
+    began = time.monotonic()
+    run = jax.jit(many).lower(rows, book, gram, 1).compile()
+    spent = time.monotonic() - began
+
+    def codes():
+        indices, values = (np.asarray(part) for part in run(rows, book, gram, 1))
+        dense = np.zeros((len(x), len(atoms)), np.float32)
+        np.add.at(dense, (np.arange(len(x))[:, None], indices), values)
+        return dense
+
+    return Entrant(name, codes, lambda n: jax.block_until_ready(run(rows, book, gram, n)) and None, spent)
