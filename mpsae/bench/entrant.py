@@ -8,15 +8,17 @@ from jaxtyping import Float
 
 
 class Entrant(NamedTuple):
-    """A name, dense codes of the problem's rows on its dictionary, and `call(n)`: n steps, waited for.
+    """A name, dense codes of the problem's rows on its dictionary, and `call(n)`: n turns, waited for.
 
-    codes is made once, before any step. compile_seconds is what came before the first step ran.
+    codes is made once, before any step. A turn has `unit` steps, and times are given per step.
+    compile_seconds is what came before the first step ran.
     """
 
     name: str
     codes: Callable[[], Float[np.ndarray, "batch width"]]
     call: Callable[[int], None]
     compile_seconds: float = 0.0
+    unit: int = 1
 
 
 def agreement(one: Float[np.ndarray, "batch width"], two: Float[np.ndarray, "batch width"]) -> float:

@@ -47,8 +47,8 @@ def race(entrants: Sequence[Entrant], *, rounds: int) -> list[Times]:
                 counts[i] = max(1, min(1000, round(LEAST / max(once, 1e-6))))
             cpu, wall = time.process_time(), time.perf_counter()
             entrant.call(counts[i])
-            spent[i][0].append((time.process_time() - cpu) / counts[i])
-            spent[i][1].append((time.perf_counter() - wall) / counts[i])
+            spent[i][0].append((time.process_time() - cpu) / counts[i] / entrant.unit)
+            spent[i][1].append((time.perf_counter() - wall) / counts[i] / entrant.unit)
     return [Times(np.array(cpu), np.array(wall)) for cpu, wall in spent]
 
 

@@ -33,7 +33,7 @@ def results(scale: str, tasks: tuple[str, ...], progress: Progress) -> Iterator[
             if task in tasks:
                 yield from _raced(task, size, there, limits, ROUNDS[scale], progress)
     if "stack" in tasks:
-        yield from _stacked(there, 20 if scale == "smoke" else stack.STEPS, ROUNDS[scale], progress)
+        yield from _stacked(there, 20 if scale == "smoke" else 1, ROUNDS[scale], progress)
     if "memory" in tasks:
         yield from _memory(SIZES[scale][-1], there, progress)
 
@@ -109,9 +109,9 @@ def _bound(task: str, size: Size, limits: Limits, *, low: bool) -> float | None:
     return function(size, limits, low=low)
 
 
-def _stacked(there: list[str], steps: int, rounds: int, progress: Progress):
-    entrants = [stack.overcomplete(steps)] if "overcomplete" in there else []
-    entrants.append(stack.ours(steps))
+def _stacked(there: list[str], shorter: int, rounds: int, progress: Progress):
+    entrants = [stack.overcomplete(stack.THEIRS // shorter)] if "overcomplete" in there else []
+    entrants.append(stack.ours(stack.OURS // shorter))
     progress.show(f"stack of {stack.MEMBERS}: {rounds} rounds")
     times = race(entrants, rounds=rounds)
     for entrant, time in zip(entrants, times, strict=True):

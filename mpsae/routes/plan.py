@@ -1,13 +1,16 @@
 """Which route for which sizes: the cheapest by a small measured model.
 
 Costs are counted in float32 product operations of the device. CPU numbers are measured on one
-core (AMD Zen 4, 100 Gflop/s; `mpsae bench` prints those of yours); the GPU numbers are arithmetic
-from bandwidth and peak (H200) and not yet measured.
+core (AMD Zen 4, 100 Gflop/s a core; `mpsae bench` prints those of yours): the residual way for
+small batches, (k - 1) · batch < width / 2 or so, else the Gram way; screening where its promise is
+large. The GPU numbers are arithmetic from bandwidth and peak (H200) and not yet measured.
 """
 
 from typing import NamedTuple
 
 import jax
+
+from mpsae.routes.screened import CANDIDATES
 
 
 class Route(NamedTuple):
@@ -19,33 +22,38 @@ class Route(NamedTuple):
 
 
 class Device(NamedTuple):
-    """Costs in float32 product operations: per entry updated and searched, per entry gathered; how much
-    faster low precision is; the longest useful block of each way; and the largest table in bytes."""
+    """Costs in float32 product operations, and limits.
+
+    sweep: an entry of a row updated and searched; check: an entry of an atom multiplied exactly to
+    decide among nominated ones; low: how much faster bfloat16 products are; cache: bytes that what
+    a block of rows works on should fill; table: the largest Gram matrix in bytes.
+    """
 
     sweep: float
-    gather: float
+    check: float
     low: float
-    blocks: dict[str, int]
+    cache: int
     table: int
 
 
 CPU = Device(
     sweep=50.0,
-    gather=60.0,
+    check=140.0,
     low=1.9,
-    blocks={"residual": 512, "gram": 64, "screened": 512, "screened_gram": 64},
+    cache=1 << 19,
     table=4 << 30,
 )
 GPU = Device(
     sweep=900.0,
-    gather=400.0,
+    check=400.0,
     low=2.0,
-    blocks=dict.fromkeys(("residual", "gram", "screened", "screened_gram"), 1 << 30),
+    cache=1 << 62,
     table=16 << 30,
 )
 EXACT = {"residual", "gram"}
 NAMES = ("residual", "gram", "screened", "screened_gram")
-SMALL = 256  # atoms: below, every way costs the same and the plainest is taken
+SMALL = 1e7  # operations: a batch that needs fewer takes the plainest way
+GAIN = 1.2  # a screened way must promise to be this much faster: its cost depends on the data
 
 
 def choose(name: str, *, k: int, batch: int, dim: int, width: int, tied: bool, given: bool) -> Route:
@@ -56,11 +64,16 @@ def choose(name: str, *, k: int, batch: int, dim: int, width: int, tied: bool, g
     device = CPU if jax.default_backend() == "cpu" else GPU
     prices = costs(device, k=k, batch=batch, dim=dim, width=width, tied=tied, given=given)
     exact = min(EXACT & prices.keys(), key=prices.__getitem__)
-    if name == "auto":
-        name = "residual" if width < SMALL else min(prices, key=prices.__getitem__)
+    if name == "auto" and prices["residual"] < SMALL:
+        name = "residual"
+    elif name == "auto":
+        low = min(prices, key=prices.__getitem__)
+        name = low if prices[low] * GAIN < prices[exact] else exact
     elif name not in NAMES:
         raise ValueError(f"route = {name!r}: must be one of auto, {', '.join(NAMES)}")
-    return Route(name, device.blocks[name], name if name in EXACT else exact)
+    # Updates run over what is in cache; a product anew wants many rows.
+    rows = max(64 if "gram" in name else 512, device.cache // (4 * width))
+    return Route(name, rows, name if name in EXACT else exact)
 
 
 def costs(
@@ -68,16 +81,15 @@ def costs(
 ) -> dict[str, float]:
     """Operations of one batch by each route that fits in memory."""
     once = 2.0 * batch * dim * width
-    table = 0.0 if given else (1.0 if tied else 2.0) * dim * width**2
+    table = (1.0 if tied else 2.0) * dim * width**2
     sweep = device.sweep * k * batch * width
-    check = device.gather * 4 * k * batch * dim
+    check = device.check * CANDIDATES * k * batch * dim
     prices = {
-        "residual": k * (once + 0.5 * sweep / k),
+        # Products anew are searched once and not updated.
+        "residual": k * once + 0.5 * sweep,
         "screened": k * once / device.low + 0.5 * sweep + check,
     }
     if 4 * width**2 <= device.table:
-        prices["gram"] = once + table + sweep
-        prices["screened_gram"] = (
-            (once + (1.0 if tied else 2.0) * dim * width**2) / device.low + sweep + check
-        )
+        prices["gram"] = once + sweep + (0.0 if given else table)
+        prices["screened_gram"] = (once + table) / device.low + sweep + check
     return prices

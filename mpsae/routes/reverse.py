@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from mpsae.routes.rule import Dictionary, Encoder, Rule
 
-ROWS = 64  # of a block: residual and gradient stay in cache
+CACHE = 1 << 19  # bytes that the residual and the gradient of a block of rows may fill
 
 
 def sweep(rule: Rule, book: Dictionary, path, cotangent):
@@ -20,7 +20,7 @@ def sweep(rule: Rule, book: Dictionary, path, cotangent):
     `grad_residual` is `detach`).
     """
     batch, dim = path.residual.shape
-    count = -(-batch // ROWS)
+    count = -(-batch // max(64, CACHE // (8 * dim)))
     rows = -(-batch // count)
 
     def cut(part):
