@@ -18,6 +18,7 @@ from mpsae.inference import curves, rebuilt
 from mpsae.metrics.base import Value
 from mpsae.metrics.stability import stability, stability_abs
 from mpsae.oracle import Bound
+from mpsae.compiling import compile_seconds
 from mpsae.progress import Progress
 from mpsae.provenance import provenance
 from mpsae.score import Scores, score
@@ -135,11 +136,12 @@ def _stacks(jobs: list[Job]) -> list[list[Job]]:
 
 
 def _do_stack(jobs: list[Job], place: _Place, progress: Progress, what: str) -> None:
-    began = time.monotonic()
+    began, compiled = time.monotonic(), compile_seconds()
 
     def report(step: int, steps: int, log: dict[str, np.ndarray]) -> None:
         loss = f"loss {np.nanmedian(log['loss']):.3g}" if np.isfinite(log["loss"]).any() else "no finite loss"
-        rate = step * len(jobs) / (time.monotonic() - began)
+        running = time.monotonic() - began - (compile_seconds() - compiled)
+        rate = step * len(jobs) / max(running, 1e-3)
         progress.show(f"{what} ({jobs[0].run.label}) step {step}/{steps} {loss} {rate:.0f} steps/s")
 
     members = [
@@ -148,13 +150,17 @@ def _do_stack(jobs: list[Job], place: _Place, progress: Progress, what: str) -> 
         for job in jobs
     ]  # fmt: skip
     trained = fit(members, [job.source for job in jobs], width=jobs[0].run.width, report=report)
-    seconds = (time.monotonic() - began) / len(jobs)
+    compiling = compile_seconds() - compiled
+    cost = {
+        "seconds": round((time.monotonic() - began - compiling) / len(jobs), 2),
+        "compile_seconds": round(compiling / len(jobs), 2),
+    }
     with ThreadPoolExecutor(len(jax.local_devices())) as pool:
         scored = pool.map(_score, jobs, trained)
         try:
             for number, (job, one, result) in enumerate(zip(jobs, trained, scored, strict=True), 1):
                 progress.show(f"{what} ({job.run.label}) scoring {number}/{len(jobs)}")
-                _record(job, one, result, seconds, place)
+                _record(job, one, result, cost, place)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)  # Ctrl-C waits for no score not yet begun
 
@@ -176,7 +182,7 @@ def _l0_miss(sae: Any, scores: Scores) -> list[tuple[str, Value]]:
     return [("l0_miss", Value(None if found is None else found / target - 1))] if target else []
 
 
-def _record(job: Job, one: Trained, result: tuple, seconds: float, place: _Place) -> None:
+def _record(job: Job, one: Trained, result: tuple, cost: dict[str, float], place: _Place) -> None:
     run, (sae, params, scores, more) = job.run, result
     more = more + _stability(job, params, place)
     values = _lines(scores.rows + more, scores.n)
@@ -202,7 +208,7 @@ def _record(job: Job, one: Trained, result: tuple, seconds: float, place: _Place
     )
     status = {"status": "diverged", "step": one.diverged} if one.diverged >= 0 else {"status": "ok"}
     head = run.identity(job.fingerprint) | {"label": run.label or run.sae.name}
-    _append(place, job.id, head, origin, values, status | {"seconds": round(seconds, 2)})
+    _append(place, job.id, head, origin, values, status | cost)
 
 
 def _append(place: _Place, run_id: str, head: dict, origin: dict, values: list[dict], end: dict) -> None:
