@@ -31,17 +31,30 @@ def _rounded(rows):
 
 
 class Limits(NamedTuple):
-    """Of a dictionary: the longest ê, the longest ε = e - ê and the longest d."""
+    """Of a dictionary: the longest ê, the longest ε = e - ê, the longest d and the largest |o|."""
 
     rounded: Array
     error: Array
     atom: Array
+    offset: Array
 
     @classmethod
     def of(cls, book):
         """From the rows that decide and the atoms that are subtracted."""
         low = _rounded(book.rows)
-        return cls(sizes(low).max(), sizes(book.rows - low).max(), sizes(book.atoms).max())
+        offset = jnp.zeros(1) if book.encoder is None else jnp.abs(book.encoder.offset)
+        longest = (_length(part).max() for part in (low, book.rows - low, book.atoms))
+        return cls(*longest, offset.max())
+
+
+def _length(rows):
+    """‖row‖ or a little more: a square that underflows is counted as the largest that does."""
+    return sizes(rows) + (rows.shape[1] * float(jnp.finfo(rows.dtype).tiny)) ** 0.5
+
+
+def _bound(limits, residual, rounded, slack):
+    """How far a screened product may be from the true one, per row."""
+    return _length(residual - rounded) * limits.rounded + _length(residual) * limits.error + slack
 
 
 def _decide(book, limits, scores, residual, rounded, slack, view):
@@ -62,14 +75,15 @@ def _decide(book, limits, scores, residual, rounded, slack, view):
         index, value, top = (
             jnp.where(better, new, old) for new, old in ((other, index), (weight, value), (rate, top))
         )
-    bound = sizes(residual - rounded) * limits.rounded + sizes(residual) * limits.error + slack
+    bound = _bound(limits, residual, rounded, slack)
     # Negated, so that a row of NaN counts as certified: no walk makes it better.
     return index, value, ~(top <= left + bound) | (left == -jnp.inf)
 
 
-def _unit(book, steps):
-    """Relative rounding of a sum of `dim` products that is then updated `steps` times."""
-    return (book.atoms.shape[1] + 2 * steps) * jnp.finfo(book.atoms.dtype).eps / 2
+def _slack(book, limits, mass, steps):
+    """Rounding of a sum of `dim` products, of lengths `mass` and ‖ê‖, plus o, then updated `steps` times."""
+    sums = (book.atoms.shape[1] + 2 * steps) * mass * limits.rounded
+    return (sums + (1 + steps) * limits.offset) * (jnp.finfo(book.atoms.dtype).eps / 2)
 
 
 # --- products anew at every step ------------------------------------------------------------------
@@ -87,7 +101,7 @@ def _pick_anew(book, tables, state, residual, view):
     limits, rows = tables
     low = residual.astype(LOW)
     scores = book.shifted(product(low, rows, out=residual.dtype))
-    slack = _unit(book, 0) * sizes(residual) * limits.rounded
+    slack = _slack(book, limits, _length(residual), 0)
     return _decide(book, limits, scores, residual, low.astype(residual.dtype), slack, view)
 
 
@@ -111,7 +125,7 @@ def _start_updated(book, tables, x):
 def _pick_updated(book, tables, state, residual, view):
     limits, _ = tables
     scores, rounded, mass = state
-    slack = _unit(book, view.steps) * mass[:, 0] * limits.rounded
+    slack = _slack(book, limits, mass[:, 0], view.steps)
     return _decide(book, limits, scores, residual, rounded, slack, view)
 
 
