@@ -51,7 +51,9 @@ def test_the_m_best_in_order_and_the_one_left_over(width, m):
     order = np.argsort(-rows, axis=1, kind="stable")
     found, left = ranked(rows, m)
     found = np.stack(found, 1)
-    np.testing.assert_array_equal(np.take_along_axis(rows, found, 1), np.take_along_axis(rows, order[:, :m], 1))
+    np.testing.assert_array_equal(
+        np.take_along_axis(rows, found, 1), np.take_along_axis(rows, order[:, :m], 1)
+    )
     np.testing.assert_array_equal(left, rows[np.arange(8), order[:, m]])
     finite = np.isfinite(np.take_along_axis(rows, found, 1))  # which entry of -inf stands in is free
     np.testing.assert_array_equal(found[finite], order[:, :m][finite])
