@@ -66,7 +66,7 @@ def _pursue(rule: Rule, route: Route, x, atoms, encoder, tol, table):
     book, way = Dictionary(atoms, encoder), WAYS[route.way]
     tables = way.prepare(book, table)
     *path, sure = _in_blocks(rule, way, route.rows, book, tables, tol, x)
-    if route.exact == route.way:
+    if route.exact == route.way or not len(x):
         return Path(*path)
     return _repaired(rule, route, book, tol, x, sure, Path(*path))
 
@@ -76,7 +76,7 @@ def _in_blocks(rule, way, rows, book, tables, tol, x):
     batch = len(x)
     state = way.start(book, tables, x)
     count = -(-batch // rows)
-    if count == 1:
+    if count <= 1:
         return walk(rule, way, book, tables, tol, x, state)
     rows = -(-batch // count)
 

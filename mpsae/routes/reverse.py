@@ -20,7 +20,7 @@ def sweep(rule: Rule, book: Dictionary, path, cotangent):
     `grad_residual` is `detach`).
     """
     batch, dim = path.residual.shape
-    count = -(-batch // ROWS)
+    count = max(1, -(-batch // ROWS))
     rows = -(-batch // count)
 
     def cut(part):
