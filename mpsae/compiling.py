@@ -10,9 +10,9 @@ EVENTS = {
 _spent = [0.0]
 
 
-def _listen(event: str, seconds: float, **_: str | int) -> None:
+def _listen(event: str, duration_secs: float, **_: str | int) -> None:
     if event in EVENTS:
-        _spent[0] += seconds
+        _spent[0] += duration_secs
 
 
 jax.monitoring.register_event_duration_secs_listener(_listen)

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from mpsae.routes import gram, residual, reverse, screened
+from mpsae.routes import gram, kernels, residual, reverse, screened
 from mpsae.routes.plan import Route, choose
 from mpsae.routes.rule import Dictionary, Encoder, Rule
 from mpsae.routes.walk import walk
@@ -22,6 +22,8 @@ WAYS = {
     "gram": gram.WAY,
     "screened": screened.ANEW,
     "screened_gram": screened.UPDATED,
+    "fused": kernels.FUSED,
+    "resident": kernels.RESIDENT,
 }
 REPAIR, MANY = 8, 16  # rows walked again at once; above batch / MANY of them, all rows
 
@@ -58,6 +60,8 @@ def pursue(
     width, dim = atoms.shape
     sizes = dict(k=rule.k, batch=len(x), dim=dim, width=width)
     chosen = choose(route, **sizes, tied=encoder is None, given=table is not None)
+    if not WAYS[chosen.way].serves(rule):
+        raise ValueError(f"route = {route!r} cannot follow {rule}; 'auto' can")
     return _pursue(rule, chosen, x, atoms, encoder, tol, table)
 
 
@@ -66,7 +70,7 @@ def _pursue(rule: Rule, route: Route, x, atoms, encoder, tol, table):
     book, way = Dictionary(atoms, encoder), WAYS[route.way]
     tables = way.prepare(book, table)
     *path, sure = _in_blocks(rule, way, route.rows, book, tables, tol, x)
-    if route.exact == route.way:
+    if route.exact == route.way or not len(x):
         return Path(*path)
     return _repaired(rule, route, book, tol, x, sure, Path(*path))
 
@@ -74,9 +78,9 @@ def _pursue(rule: Rule, route: Route, x, atoms, encoder, tol, table):
 def _in_blocks(rule, way, rows, book, tables, tol, x):
     """The walk over blocks of rows that fit the cache; zeros fill up the last block."""
     batch = len(x)
-    state = way.start(book, tables, x)
+    state = way.start(book, tables, x, rule)
     count = -(-batch // rows)
-    if count == 1:
+    if count <= 1:
         return walk(rule, way, book, tables, tol, x, state)
     rows = -(-batch // count)
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 CACHE = Path(tempfile.gettempdir()) / "mpsae-test-compile-cache"
 os.environ.setdefault("MPSAE_CACHE", str(CACHE))
-os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=4")
+# Most programs here run once on small arrays: compiling them costs more than running them (measured).
+FLAGS = ("--xla_force_host_platform_device_count=4", "--xla_backend_optimization_level=0")
+os.environ.setdefault("XLA_FLAGS", " ".join(FLAGS))
 os.environ.setdefault("NPROC", "2")
 
 import jax  # noqa: E402

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mpsae.pursuit import WAYS, pursue
+from mpsae.pursuit import pursue
 from mpsae.routes.rule import REPEATS, SELECT, TOLERANCES
 from mpsae.saes.mp import MatchingPursuit
 
@@ -21,7 +21,7 @@ OPTIONS = {
     "analysis": ("tied", "untied", "untied_bias"),
     "bias": ("pre", "none", "sub_only"),
     "grad_residual": ("full", "detach"),
-    "route": tuple(WAYS),
+    "route": ("residual", "gram", "screened", "screened_gram"),
 }
 PLAIN = MatchingPursuit(k=4, step_size="plain", bias="none", revive="none", norm="init")
 

@@ -20,6 +20,7 @@ from pursuit_oracle import (
     unit_rows,
 )
 
+from mpsae.pursuit import WAYS, pursue
 from mpsae.routes.rule import REPEATS, SELECT, Rule
 from mpsae.sae import Context
 from mpsae.saes.mp import PRESETS, MatchingPursuit
@@ -94,6 +95,17 @@ def test_row_alone_is_the_row_in_a_batch():
         alone = sae.encode(params, x[i : i + 1])
         np.testing.assert_array_equal(alone.indices[0], together.indices[i])
         np.testing.assert_allclose(alone.values[0], together.values[i], rtol=1e-5)
+
+
+@pytest.mark.parametrize("route", WAYS)
+def test_a_batch_of_no_rows_has_no_codes_and_no_gradient(route):
+    def total(x, atoms):
+        path = pursue(Rule(2), x, atoms, route=route)
+        return path.values.sum() + path.residual.sum(), path
+
+    (_, path), grads = jax.value_and_grad(total, (0, 1), has_aux=True)(jnp.zeros((0, 3)), jnp.eye(3))
+    assert path.indices.shape == path.values.shape == (0, 2) and path.residual.shape == (0, 3)
+    np.testing.assert_array_equal(grads[1], np.zeros((3, 3)))
 
 
 # --- the loss ---------------------------------------------------------------------------------

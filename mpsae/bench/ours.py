@@ -9,14 +9,14 @@ import numpy as np
 from mpsae.bench.entrant import Entrant
 from mpsae.bench.problem import Size
 from mpsae.optim import Optim
-from mpsae.pursuit import WAYS, pursue
+from mpsae.pursuit import pursue
 from mpsae.routes.gram import table
 from mpsae.routes.rule import Dictionary, Rule
 from mpsae.sae import SAE, Context
 from mpsae.saes.mp import MatchingPursuit
 from mpsae.saes.topk import TopK
 
-ROUTES = ("auto", *WAYS)
+ROUTES = ("auto", "residual", "gram", "screened", "screened_gram")
 
 
 def pursuits(k: int) -> dict[str, SAE]:

@@ -9,6 +9,7 @@
 `fused`     GPU: product and m best in one kernel, the products never in memory
 `running`   the m best of a row as tiles of it go by, inside a kernel
 `resident`  GPU: one kernel for all k steps, the products of a row kept on chip
+`kernels`   the two GPU kernels as ways
 `plan`      which way for which sizes
 `reverse`   the exact gradient: the path walked backwards
 `product`   products of rows with rows, and the symmetric Gram matrix in tiles

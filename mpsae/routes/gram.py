@@ -22,7 +22,7 @@ def _prepare(book, given):
     return table(book) if given is None else given
 
 
-def _start(book, tables, x):
+def _start(book, tables, x, rule):
     return (book.shifted(product(x, book.rows)),)
 
 

@@ -24,23 +24,23 @@ def _prepare_fused(book, given):
     return screened.Limits.of(book), book.rows.astype(screened.LOW)
 
 
-def _nothing(book, tables, x):
+def _nothing(book, tables, x, rule):
     return ()
 
 
 def _pick_fused(book, tables, state, residual, view):
     limits, rows = tables
     low, width = residual.astype(screened.LOW), len(rows)
-    count = min(screened.CANDIDATES + 1, width)
     offset = jnp.zeros(width) if book.encoder is None else book.encoder.offset
     score = "magnitude" if view.rule.select == "abs" else "signed"
+    count = min(screened.CANDIDATES + 1, width)
     found, products = fused.best(
         low, rows, offset, candidates=count, score=score, precision="bfloat16", interpret=_interpret()
     )
-    left = view.score(products[:, -1]) if width > screened.CANDIDATES else jnp.full(len(low), -jnp.inf)
+    all_named = width <= screened.CANDIDATES
+    left = jnp.full(len(low), -jnp.inf) if all_named else view.score(products[:, -1])
     nominated = list(found[:, : screened.CANDIDATES].T)
-    rounded = low.astype(residual.dtype)
-    slack = screened.rounding(book, 0) * screened.reach(book, limits, residual)
+    rounded, slack = low.astype(residual.dtype), screened.anew_slack(book, limits, residual)
     return screened.decide(book, limits, None, nominated, left, residual, rounded, slack, view)
 
 
@@ -48,17 +48,33 @@ def _stay(book, tables, state, index, value):
     return ()
 
 
-# --- resident: all steps at once, then walked -----------------------------------------------------
+# --- resident: all steps in one kernel, then walked -----------------------------------------------
 
 
 def _plain(rule) -> bool:
-    return rule.slices == 1 and rule.on_repeat != "ban" and rule.select == "relu_max"
+    return _unmasked(rule) and rule.select == "relu_max"
 
 
 def _prepare_resident(book, given):
     return table(book) if given is None else given
 
 
-def _start_resident(book, tables, x):
+def _start_resident(book, tables, x, rule):
+    """The whole path of every row; the walk then ends rows early and follows the residual."""
     products = book.shifted(product(x, book.rows))
-    return products, jnp.zeros((len(x), 1), jnp.int32)
+    indices, values = resident.pursue(products, tables, k=rule.k, interpret=_interpret())
+    return indices, values, jnp.zeros((len(x), 1), jnp.int32)
+
+
+def _pick_resident(book, tables, state, residual, view):
+    indices, values, step = state
+    index, value = (jnp.take_along_axis(part, step, axis=1)[:, 0] for part in (indices, values))
+    return index, value, True
+
+
+def _advance_resident(book, tables, state, index, value):
+    return *state[:2], state[2] + 1
+
+
+FUSED = Way(_prepare_fused, _nothing, _pick_fused, _stay, _unmasked)
+RESIDENT = Way(_prepare_resident, _start_resident, _pick_resident, _advance_resident, _plain)

@@ -3,7 +3,8 @@
 Costs are counted in float32 product operations of the device. CPU numbers are measured on one
 core (AMD Zen 4, 100 Gflop/s a core; `mpsae bench` prints those of yours): the residual way for
 small batches, (k - 1) · batch < width / 2 or so, else the Gram way; screening where its promise is
-large. The GPU numbers are arithmetic from bandwidth and peak (H200) and not yet measured.
+large. The GPU numbers are arithmetic from bandwidth and peak (H200) and not
+yet measured; so `auto` never takes the kernels `fused` and `resident`, which are asked for by name.
 """
 
 from typing import NamedTuple
@@ -51,7 +52,7 @@ GPU = Device(
     table=16 << 30,
 )
 EXACT = {"residual", "gram"}
-NAMES = ("residual", "gram", "screened", "screened_gram")
+NAMES = ("residual", "gram", "screened", "screened_gram", "fused", "resident")
 SMALL = 1e7  # operations: a batch that needs fewer takes the plainest way
 GAIN = 1.2  # a screened way must promise to be this much faster: its cost depends on the data
 
@@ -72,8 +73,8 @@ def choose(name: str, *, k: int, batch: int, dim: int, width: int, tied: bool, g
     elif name not in NAMES:
         raise ValueError(f"route = {name!r}: must be one of auto, {', '.join(NAMES)}")
     # Updates run over what is in cache; a product anew wants many rows.
-    rows = max(64 if "gram" in name else 512, device.cache // (4 * width))
-    return Route(name, rows, name if name in EXACT else exact)
+    rows = max(64 if "gram" in name or name == "resident" else 512, device.cache // (4 * width))
+    return Route(name, rows, name if name in (*EXACT, "resident") else exact)
 
 
 def costs(

@@ -9,7 +9,7 @@ def _prepare(book, gram):
     return ()
 
 
-def _start(book, tables, x):
+def _start(book, tables, x, rule):
     return ()
 
 

@@ -20,7 +20,7 @@ def sweep(rule: Rule, book: Dictionary, path, cotangent):
     `grad_residual` is `detach`).
     """
     batch, dim = path.residual.shape
-    count = -(-batch // max(64, CACHE // (8 * dim)))
+    count = max(1, -(-batch // max(64, CACHE // (8 * dim))))
     rows = -(-batch // count)
 
     def cut(part):

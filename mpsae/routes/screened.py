@@ -31,45 +31,61 @@ def _rounded(rows):
 
 
 class Limits(NamedTuple):
-    """Of a dictionary: the longest ê, the longest ε = e - ê and the longest d."""
+    """Of a dictionary: the longest ê, the longest ε = e - ê, the longest d and the largest |o|."""
 
     rounded: Array
     error: Array
     atom: Array
+    offset: Array
 
     @classmethod
     def of(cls, book):
         """From the rows that decide and the atoms that are subtracted."""
         low = _rounded(book.rows)
-        return cls(sizes(low).max(), sizes(book.rows - low).max(), sizes(book.atoms).max())
+        offset = jnp.zeros(1) if book.encoder is None else jnp.abs(book.encoder.offset)
+        longest = (_length(part).max() for part in (low, book.rows - low, book.atoms))
+        return cls(*longest, offset.max())
 
 
-def _decide(book, limits, scores, residual, rounded, slack, view):
+def _length(rows):
+    """‖row‖ or a little more: a square that underflows is counted as the largest that does."""
+    return sizes(rows) + (rows.shape[1] * float(jnp.finfo(rows.dtype).tiny)) ** 0.5
+
+
+def _bound(limits, residual, rounded, slack):
+    """How far a screened product may be from the true one, per row."""
+    return _length(residual - rounded) * limits.rounded + _length(residual) * limits.error + slack
+
+
+def decide(book, limits, seen, nominated, left, residual, rounded, slack, view):
     """(index, product, sure): the best of the nominated atoms by exact products.
 
-    scores: screened products; rounded: the r̂ they stand for; slack: rounding of their sums.
+    left: the best screened score not nominated; seen: all of them, where the view hides some;
+    rounded: the r̂ they stand for; slack: rounding of their sums.
     """
-    seen = view(scores)
-    nominated, left = best(seen, min(CANDIDATES, seen.shape[1]))
-    index, value, top = nominated[0], None, None
-    for other in nominated:
+    index, value = nominated[0], book.weigh(residual, nominated[0])
+    top = view.rate(seen, index, value)
+    for other in nominated[1:]:
         weight = book.weigh(residual, other)
         rate = view.rate(seen, other, weight)
-        if top is None:
-            value, top = weight, rate
-            continue
         better = (rate > top) | ((rate == top) & (other < index))
         index, value, top = (
             jnp.where(better, new, old) for new, old in ((other, index), (weight, value), (rate, top))
         )
-    bound = sizes(residual - rounded) * limits.rounded + sizes(residual) * limits.error + slack
+    bound = _bound(limits, residual, rounded, slack)
     # Negated, so that a row of NaN counts as certified: no walk makes it better.
     return index, value, ~(top <= left + bound) | (left == -jnp.inf)
 
 
-def _unit(book, steps):
-    """Relative rounding of a sum of `dim` products that is then updated `steps` times."""
-    return (book.atoms.shape[1] + 2 * steps) * jnp.finfo(book.atoms.dtype).eps / 2
+def anew_slack(book, limits, residual):
+    """Rounding of products made anew from this residual."""
+    return _slack(book, limits, _length(residual), 0)
+
+
+def _slack(book, limits, mass, steps):
+    """Rounding of a sum of `dim` products, of lengths `mass` and ‖ê‖, plus o, then updated `steps` times."""
+    sums = (book.atoms.shape[1] + 2 * steps) * mass * limits.rounded
+    return (sums + (1 + steps) * limits.offset) * (jnp.finfo(book.atoms.dtype).eps / 2)
 
 
 # --- products anew at every step ------------------------------------------------------------------
@@ -79,7 +95,7 @@ def _prepare_anew(book, gram):
     return Limits.of(book), book.rows.astype(LOW)
 
 
-def _start_anew(book, tables, x):
+def _start_anew(book, tables, x, rule):
     return ()
 
 
@@ -87,8 +103,10 @@ def _pick_anew(book, tables, state, residual, view):
     limits, rows = tables
     low = residual.astype(LOW)
     scores = book.shifted(product(low, rows, out=residual.dtype))
-    slack = _unit(book, 0) * sizes(residual) * limits.rounded
-    return _decide(book, limits, scores, residual, low.astype(residual.dtype), slack, view)
+    seen = view(scores)
+    nominated, left = best(seen, min(CANDIDATES, len(rows)))
+    rounded, slack = low.astype(residual.dtype), anew_slack(book, limits, residual)
+    return decide(book, limits, seen, nominated, left, residual, rounded, slack, view)
 
 
 def _advance_anew(book, tables, state, index, value):
@@ -102,7 +120,7 @@ def _prepare_updated(book, gram):
     return Limits.of(book), table(book, LOW)
 
 
-def _start_updated(book, tables, x):
+def _start_updated(book, tables, x, rule):
     low = x.astype(LOW)
     scores = book.shifted(product(low, book.rows.astype(LOW), out=x.dtype))
     return scores, low.astype(x.dtype), sizes(x)[:, None]
@@ -111,8 +129,10 @@ def _start_updated(book, tables, x):
 def _pick_updated(book, tables, state, residual, view):
     limits, _ = tables
     scores, rounded, mass = state
-    slack = _unit(book, view.steps) * mass[:, 0] * limits.rounded
-    return _decide(book, limits, scores, residual, rounded, slack, view)
+    slack = _slack(book, limits, mass[:, 0], view.steps)
+    seen = view(scores)
+    nominated, left = best(seen, min(CANDIDATES, seen.shape[1]))
+    return decide(book, limits, seen, nominated, left, residual, rounded, slack, view)
 
 
 def _advance_updated(book, tables, state, index, value):

@@ -22,9 +22,13 @@ class View(NamedTuple):
         """The most steps of the walk."""
         return self.rule.k
 
+    def score(self, products: Array) -> Array:
+        """What ranks a product, before any atom is hidden."""
+        return SELECT[self.rule.select][0](products)
+
     def __call__(self, products: Float[Array, "batch width"]) -> Float[Array, "batch width"]:
         """The scores; -inf for an atom that may not be taken."""
-        scores = SELECT[self.rule.select][0](products)
+        scores = self.score(products)
         batch, width = scores.shape
         if self.rule.slices > 1:
             slot = jnp.arange(width) // -(-width // self.rule.slices)
@@ -37,7 +41,7 @@ class View(NamedTuple):
 
     def rate(self, scores, index, value):
         """The score of one exact product per row; -inf where `scores` say that the atom may not be taken."""
-        rated = SELECT[self.rule.select][0](value)
+        rated = self.score(value)
         if self.rule.slices == 1 and self.rule.on_repeat != "ban":
             return rated
         seen = jnp.take_along_axis(scores, index[:, None], 1, mode="promise_in_bounds")[:, 0]

@@ -3,14 +3,21 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from mpsae.routes.rule import Rule
+
+
+def _every(rule: Rule) -> bool:
+    return True
+
 
 class Way(NamedTuple):
     """Four functions that the walk calls; `view` maps products to scores (sign, bans, slices).
 
     prepare(book, gram) -> tables, once a batch, `gram` as the caller gave it or None;
-    start(book, tables, x) -> state, a tuple of [batch, ...] arrays;
+    start(book, tables, x, rule) -> state, a tuple of [batch, ...] arrays;
     pick(book, tables, state, residual, view) -> (index, product, sure), each [batch];
     advance(book, tables, state, index, value) -> state after r ← r - value·d_index.
+    serves(rule): whether the way can follow it.
     `sure` is False where the choice of a row is not certified; the row is then walked again
     by exact products.
     """
@@ -19,3 +26,4 @@ class Way(NamedTuple):
     start: Callable[..., tuple]
     pick: Callable[..., tuple]
     advance: Callable[..., tuple]
+    serves: Callable[[Rule], bool] = _every
