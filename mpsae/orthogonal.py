@@ -9,7 +9,7 @@ memory per row; it was as fast on one core.
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from mpsae import sparse
 from mpsae.largest import first_max
@@ -45,7 +45,8 @@ def orthogonal_pursuit(
     A row ends early once ‖r‖ < tol; once no product exceeds rounding (16 eps·‖x‖; 1e-5·‖x‖ for
     `nonnegative`); and, for least squares, once the atom chosen lies in the span of those taken but for
     a sine whose square is below 100 eps. ‖r‖² is ‖x‖² - Σ γ_s u_s·x, so a `tol` below sqrt(eps)·‖x‖ is
-    not resolved. The indices come in the order of choice, with the final values, and 0 pads a short row. Both are constants in the derivative; the residual, given them, is not.
+    not resolved. Values are final, in the order of choice; 0 pads a short row. Indices and values are
+    constants in the derivative; the residual, given them, is not.
     table: u_i·u_j where it is known already. Raises ValueError for an unknown option.
     """
     for name, value, known in (("select", select, SCORES), ("fit", fit, FITS)):
@@ -53,12 +54,15 @@ def orthogonal_pursuit(
             raise ValueError(f"{name} = {value!r}: must be one of {', '.join(known)}")
     free, fixed = (x, atoms), jax.lax.stop_gradient((x, atoms, table, tol))
     x, atoms, table, tol = fixed
-    norms, size = lengths(atoms), lengths(x)
+    # By the largest entry first: squares of a tiny or huge row must not leave the range.
+    peak = jnp.abs(x).max(-1, keepdims=True)
+    peak = jnp.where(peak > 0, peak, 1.0)
+    norms, size = lengths(atoms), lengths(x / peak)
     units = atoms / norms
     table = gram(units) if table is None else table
-    start = product(x / size, units)
-    indices, weights = _in_blocks(k, select, fit, table, start, jnp.square(tol / size))
-    values = weights * size / norms[indices, 0]
+    start = product(x / peak / size, units)
+    indices, weights = _in_blocks(k, select, fit, table, start, jnp.square(tol / peak / size))
+    values = weights * size / norms[indices, 0] * peak
     return Path(indices, values, free[0] - sparse.combine(values, indices, free[1]))
 
 
