@@ -81,7 +81,7 @@ def test_nonnegative_weights_go_back_to_zero_and_return():
     ended = [values for _, values, _ in oracle(x, atoms, 7, "max", "nonnegative")]
     assert sum((values == 0).any() for values in ended) > 3
     signed = [values for _, values, _ in oracle(x, atoms, 7, "max", "least_squares")]
-    assert sum((values < 0).any() for values in signed) > 5
+    assert sum((values < 0).any() for values in signed) > 3
 
 
 def test_the_table_is_the_gram_matrix_of_the_unit_rows():
