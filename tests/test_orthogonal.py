@@ -234,7 +234,7 @@ def test_the_nonnegative_fit_cut_short_is_feasible_and_no_worse_than_without_the
     monkeypatch.setattr(refit, "INNER", 1)
     x, atoms = map(jnp.float32, problem(10, 64, 12, 60))
     before = None
-    for k in (1, 4, 9):
+    for k in (2, 6):
         path = jax.jit(lambda x, k=k: orthogonal_pursuit(x, atoms, k, fit="nonnegative"))(x)
         assert (np.asarray(path.values) >= 0).all()
         error = np.square(path.residual).sum(1)
