@@ -57,6 +57,7 @@ def pursue(
     or `auto` for `plan.choose`. Raises ValueError for an unknown route.
     Source: arXiv 2506.03093; the options are those of its public implementations.
     """
+    x, atoms, encoder, table = jax.tree.map(jnp.asarray, (x, atoms, encoder, table))
     width, dim = atoms.shape
     sizes = dict(k=rule.k, batch=len(x), dim=dim, width=width)
     chosen = choose(route, **sizes, tied=encoder is None, given=table is not None)

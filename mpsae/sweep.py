@@ -13,12 +13,12 @@ import numpy as np
 
 from mpsae import rows, saved
 from mpsae.canonical import short_id
+from mpsae.compiling import compile_seconds
 from mpsae.config import Run, plain
 from mpsae.inference import curves, rebuilt
 from mpsae.metrics.base import Value
 from mpsae.metrics.stability import stability, stability_abs
 from mpsae.oracle import Bound
-from mpsae.compiling import compile_seconds
 from mpsae.progress import Progress
 from mpsae.provenance import provenance
 from mpsae.score import Scores, score

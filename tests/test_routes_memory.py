@@ -9,7 +9,7 @@ import pytest
 from jax.extend.core import jaxprs_in_params
 from pursuit_oracle import as_jax, problem
 
-from mpsae.pursuit import WAYS, Path
+from mpsae.pursuit import Path
 from mpsae.routes import reverse
 from mpsae.routes.rule import Dictionary, Encoder, Rule
 from mpsae.sae import Context
@@ -39,7 +39,7 @@ def step(sae, width=WIDTH):
 
 
 @pytest.mark.parametrize("analysis", ["tied", "untied_bias"])
-@pytest.mark.parametrize("route", WAYS)
+@pytest.mark.parametrize("route", ["residual", "gram", "screened", "screened_gram"])
 def test_a_train_step_holds_no_cube(route, analysis):
     sae = MatchingPursuit(k=K, route=route, analysis=analysis, step_size="plain")
     found = sizes(*step(sae))

@@ -28,22 +28,23 @@ def test_an_unknown_name_is_refused_by_name():
 
 def test_names_are_the_ways_there_are():
     assert set(NAMES) == set(WAYS)
-    for device in (CPU, GPU):
-        assert set(device.blocks) == set(WAYS)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_is_taken_with_an_exact_way_behind_it(name):
     route = choose(name, batch=8, **SIZES)
-    assert route.way == name and route.exact in EXACT and route.rows > 0
-    if name in EXACT:
+    assert route.way == name and route.rows > 0
+    if name in (*EXACT, "resident"):
         assert route.exact == name
+    else:
+        assert route.exact in EXACT
 
 
-@pytest.mark.parametrize("batch, given", list(itertools.product((1, 4096), (False, True))))
-def test_small_dictionaries_take_the_plainest(batch, given):
-    sizes = SIZES | dict(width=SMALL - 1, given=given)
-    assert choose("auto", batch=batch, **sizes).way == "residual"
+@pytest.mark.parametrize("width, given", list(itertools.product((1, 20, 128), (False, True))))
+def test_small_batches_take_the_plainest(width, given):
+    sizes = SIZES | dict(width=width, given=given)
+    rows = int(SMALL / (3 * sizes["k"] * sizes["dim"] * width))
+    assert choose("auto", batch=rows, **sizes).way == "residual"
 
 
 @pytest.mark.parametrize("device", DEVICES)
