@@ -9,9 +9,10 @@ import numpy as np
 from mpsae.bench.entrant import Entrant
 from mpsae.bench.problem import Size
 from mpsae.optim import Optim
+from mpsae.orthogonal import orthogonal_pursuit
 from mpsae.pursuit import pursue
-from mpsae.routes.gram import table
-from mpsae.routes.rule import Dictionary, Rule
+from mpsae.routes.product import gram
+from mpsae.routes.rule import Rule
 from mpsae.sae import SAE, Context
 from mpsae.saes.mp import MatchingPursuit
 from mpsae.saes.topk import TopK
@@ -59,32 +60,50 @@ def training(name: str, sae: SAE, x: np.ndarray, atoms: np.ndarray) -> Entrant:
     return Entrant(name, lambda: codes, call, spent)
 
 
+def orthogonal(name: str, k: int, x: np.ndarray, atoms: np.ndarray, *, given: bool) -> Entrant:
+    """Batch-OMP with largest magnitude and least squares; `given`: the Gram matrix is made beforehand."""
+    book = jnp.asarray(atoms)
+    table = jax.jit(gram)(book) if given else None
+    return _looped(
+        name, lambda rows, book, table: orthogonal_pursuit(rows, book, k, select="abs", table=table)[:2],
+        jnp.asarray(x), book, table, k,
+    )  # fmt: skip
+
+
 def encoding(name: str, route: str, size: Size, x: np.ndarray, atoms: np.ndarray) -> Entrant:
     """The pursuit alone on a fixed dictionary; the Gram routes are given the Gram matrix."""
     rows, book, rule = jnp.asarray(x), jnp.asarray(atoms), Rule(size.k)
-    gram = jax.jit(lambda book: table(Dictionary(book, None)))(book) if route in ("auto", "gram") else None
+    table = jax.jit(gram)(book) if route in ("auto", "gram") else None
 
-    def walk(rows, book, gram):
-        path = pursue(rule, rows, book, table=gram, route=route)
-        return path.indices, path.values
+    def walk(rows, book, table):
+        return pursue(rule, rows, book, table=table, route=route)[:2]
 
-    def many(rows, book, gram, n):
+    return _looped(name, walk, rows, book, table, size.k)
+
+
+def _looped(name, encode, rows, book, table, k) -> Entrant:
+    """`encode(rows, book, table)` -> (indices, values), n times in one compiled loop."""
+
+    def many(rows, book, table, n):
         def one(i, found):
-            # Tied to the step, or XLA would encode once for all steps.
+            # Tied to the turn, or XLA would encode once for all turns.
             mine, _ = jax.lax.optimization_barrier((rows, i))
-            return walk(mine, book, gram)
+            return encode(mine, book, table)
 
-        shape = (len(x), size.k)
+        shape = (len(rows), k)
         return jax.lax.fori_loop(0, n, one, (jnp.zeros(shape, jnp.int32), jnp.zeros(shape, rows.dtype)))
 
     began = time.monotonic()
-    run = jax.jit(many).lower(rows, book, gram, 1).compile()
+    run = jax.jit(many).lower(rows, book, table, 1).compile()
     spent = time.monotonic() - began
 
     def codes():
-        indices, values = (np.asarray(part) for part in run(rows, book, gram, 1))
-        dense = np.zeros((len(x), len(atoms)), np.float32)
-        np.add.at(dense, (np.arange(len(x))[:, None], indices), values)
+        indices, values = (np.asarray(part) for part in run(rows, book, table, 1))
+        dense = np.zeros((len(rows), len(book)), np.float32)
+        np.add.at(dense, (np.arange(len(rows))[:, None], indices), values)
         return dense
 
-    return Entrant(name, codes, lambda n: jax.block_until_ready(run(rows, book, gram, n)) and None, spent)
+    def call(n: int) -> None:
+        jax.block_until_ready(run(rows, book, table, n))
+
+    return Entrant(name, codes, call, spent)

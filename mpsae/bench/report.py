@@ -8,15 +8,29 @@ from mpsae.bench.rows import newest
 
 Row = dict[str, Any]
 
-REFERENCE = {"train": "overcomplete mp", "encode": "overcomplete mp", "topk": "overcomplete topk"}
+REFERENCE = {
+    "train": "overcomplete mp",
+    "encode": "overcomplete mp",
+    "topk": "overcomplete topk",
+    "omp": "SPAMS omp",
+}
 TITLES = {
     "train": "MP training step (encode, loss, gradient, Adam): times faster than overcomplete's MpSAE",
     "encode": "MP encoding, Gram matrix given where a route uses one: times faster than overcomplete's MpSAE",
     "topk": "TopK training step: times faster than overcomplete's TopKSAE",
+    "omp": "Orthogonal pursuit: times faster than SPAMS' omp at nearly the same error",
 }
 ORDER = ("SAELens mp", "mp auto", "mp residual", "mp gram", "mp screened", "mp screened_gram", "topk")
+ORDER += ("omp, Gram given", "omp")
+EXTRA = {
+    "train": ["of the bound"],
+    "encode": ["of the bound"],
+    "topk": ["our MP step over our TopK step"],
+    "omp": ["error", "error of SPAMS"],
+}
 SHOWN = {"mp auto": "ours", "mp residual": "residual", "mp gram": "Gram", "mp screened": "screened"}
 SHOWN |= {"mp screened_gram": "screened Gram", "SAELens mp": "SAELens", "topk": "our TopK"}
+SHOWN |= {"omp, Gram given": "ours, Gram given", "omp": "ours, Gram included"}
 
 
 def markdown(folder: Path) -> str:
@@ -34,7 +48,7 @@ def _table(task: str, rows: list[Row]) -> str:
     reference = REFERENCE[task]
     labels = [label for label in ORDER if any(row["label"] == label for row in rows)]
     labels = [label for label in labels if task != "topk" or label == "topk"]
-    extra = ["our MP step over our TopK step"] if task == "topk" else ["of the bound"]
+    extra = EXTRA[task]
     heads = ["batch, dim, atoms, k", *(SHOWN[label] for label in labels), *extra]
     lines = [TITLES[task] + ".", "", f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
     for size in sorted({_size(row) for row in rows}, key=lambda size: (size.width * size.dim, -size.batch)):
@@ -42,6 +56,8 @@ def _table(task: str, rows: list[Row]) -> str:
         cells = [_ratio(here.get(label), reference) for label in labels]
         if task == "topk":
             cells.append(_times_slower(here.get("mp auto"), "topk"))
+        elif task == "omp":
+            cells += [_number(here.get(label), "error") for label in ("omp", "SPAMS omp")]
         else:
             cells.append(_share(here.get("mp auto")))
         lines.append(f"| {', '.join(map(str, size))} | {' | '.join(cells)} |")
@@ -149,6 +165,10 @@ def _times_slower(row: Row | None, reference: str) -> str:
 def _span(row: Row, reference: str) -> str:
     median, low, high = (row[f"ratio_{end} {reference}"] for end in ("median", "low", "high"))
     return f"{median:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def _number(row: Row | None, key: str) -> str:
+    return "-" if row is None or key not in row else f"{row[key]:.4f}"
 
 
 def _share(row: Row | None) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from mpsae.bench import limits as bounds
 from mpsae.bench import memory, ours, peers, stack
 from mpsae.bench.entrant import Entrant, agreement
@@ -13,7 +15,7 @@ from mpsae.progress import Progress
 
 ROUNDS = {"smoke": 2, "quick": 5, "full": 5}
 AGREE = 0.99  # share of rows that must have the codes of the first entrant
-TASKS = ("train", "encode", "topk", "stack", "memory")
+TASKS = ("train", "encode", "topk", "omp", "stack", "memory")
 
 
 def results(scale: str, tasks: tuple[str, ...], progress: Progress) -> Iterator[dict[str, Any]]:
@@ -29,7 +31,7 @@ def results(scale: str, tasks: tuple[str, ...], progress: Progress) -> Iterator[
         f" {limits.cache / 1e9:.0f} GB/s in cache, {limits.memory / 1e9:.0f} GB/s in memory"
     )
     for size in SIZES[scale]:
-        for task in ("train", "encode", "topk"):
+        for task in ("train", "encode", "topk", "omp"):
             if task in tasks:
                 yield from _raced(task, size, there, limits, ROUNDS[scale], progress)
     if "stack" in tasks:
@@ -51,6 +53,7 @@ def _raced(task: str, size: Size, there, limits: Limits, rounds: int, progress: 
         bound = _bound(task, size, limits, low="screened" in entrant.name)
         yield _values(task, size, entrant, time, versus, limits) | {
             "agree": agree,
+            "error": _error(size, entrant) if task == "omp" else None,
             "bound_ms": bound and 1e3 * bound,
             "of_bound": bound and bound / float(min(time.wall)),
         }
@@ -65,6 +68,12 @@ def _makers(task: str, size: Size, there: list[str]):
         for name, sae in ours.one_shots(size.k).items():
             yield lambda name=name, sae=sae: ours.training(name, sae, x, atoms)
         yield lambda: ours.training("mp auto", ours.pursuits(size.k)["mp auto"], x, atoms)
+        return
+    if task == "omp":
+        if "spams" in there:
+            yield lambda: peers.spams_encoding(size.k, x, atoms)
+        for name, given in (("omp, Gram given", True), ("omp", False)):
+            yield lambda name=name, given=given: ours.orthogonal(name, size.k, x, atoms, given=given)
         return
     if "overcomplete" in there:
         build = peers.overcomplete_training if task == "train" else None
@@ -83,7 +92,7 @@ def _makers(task: str, size: Size, there: list[str]):
 
 def _agreements(task: str, size: Size, entrants: list[Entrant]) -> list[float | None]:
     """Share of rows with the codes of the first entrant; None where another kind of SAE is raced."""
-    if task == "topk":
+    if task in ("topk", "omp"):
         return [None] * len(entrants)
     first = entrants[0].codes()
     shares = [agreement(first, entrant.codes()) for entrant in entrants]
@@ -96,14 +105,20 @@ def _agreements(task: str, size: Size, entrants: list[Entrant]) -> list[float | 
     return list(shares)
 
 
+def _error(size: Size, entrant: Entrant) -> float:
+    """Mean squared error of the entrant's codes over the mean square of the rows."""
+    x, atoms = problem(size)
+    return float(np.square(x - entrant.codes() @ atoms).sum() / np.square(x).sum())
+
+
 def _references(entrants: list[Entrant], times: list[Times]) -> list[tuple[str, Times]]:
     """What everyone is compared with: the peers, and our TopK."""
     named = zip((entrant.name for entrant in entrants), times, strict=True)
-    return [(name, time) for name, time in named if name == "topk" or not name.startswith("mp ")]
+    return [(name, time) for name, time in named if name == "topk" or not name.startswith(("mp ", "omp"))]
 
 
 def _bound(task: str, size: Size, limits: Limits, *, low: bool) -> float | None:
-    if task == "topk":
+    if task in ("topk", "omp"):
         return None
     function = bounds.train_bound if task == "train" else bounds.encode_bound
     return function(size, limits, low=low)

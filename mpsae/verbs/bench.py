@@ -7,7 +7,7 @@ from pathlib import Path
 from mpsae.verbs.arguments import Arguments
 
 SCALES = ("smoke", "quick", "full")
-TASKS = ("train", "encode", "topk", "stack", "memory")
+TASKS = ("train", "encode", "topk", "omp", "stack", "memory")
 
 
 def main(argv: list[str]) -> int:
