@@ -20,8 +20,8 @@ TITLES = {
     "topk": "TopK training step: times faster than overcomplete's TopKSAE",
     "omp": "Orthogonal pursuit: times faster than SPAMS' omp at nearly the same error",
 }
-ORDER = ("SAELens mp", "mp auto", "mp residual", "mp gram", "mp screened", "mp screened_gram", "topk")
-ORDER += ("omp, Gram given", "omp")
+PURSUITS = ("SAELens mp", "mp auto", "mp residual", "mp gram", "mp screened", "mp screened_gram")
+ORDER = (*PURSUITS, "topk", "omp, Gram given", "omp")
 EXTRA = {
     "train": ["of the bound"],
     "encode": ["of the bound"],
@@ -46,8 +46,7 @@ def _table(task: str, rows: list[Row]) -> str:
     if not rows:
         return ""
     reference = REFERENCE[task]
-    labels = [label for label in ORDER if any(row["label"] == label for row in rows)]
-    labels = [label for label in labels if task != "topk" or label == "topk"]
+    labels = [label for label in _labels(task) if any(row["label"] == label for row in rows)]
     extra = EXTRA[task]
     heads = ["batch, dim, atoms, k", *(SHOWN[label] for label in labels), *extra]
     lines = [TITLES[task] + ".", "", f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
@@ -62,6 +61,10 @@ def _table(task: str, rows: list[Row]) -> str:
             cells.append(_share(here.get("mp auto")))
         lines.append(f"| {', '.join(map(str, size))} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _labels(task: str) -> tuple[str, ...]:
+    return {"topk": ("topk",), "omp": ("omp, Gram given", "omp")}.get(task, PURSUITS)
 
 
 def _sentences(rows: list[Row]) -> list[str]:
@@ -90,24 +93,34 @@ def figure(folder: Path) -> Path:
     from matplotlib.figure import Figure
 
     from mpsae.files import write_bytes
-    from mpsae.plots import caption, legend, look, style
+    from mpsae.plots import caption, look, style
 
-    rows = [row for row in newest(folder) if row["task"] in TITLES]
+    everything = newest(folder)
+    rows = [row for row in everything if row["task"] in TITLES]
     sizes = sorted({_size(row) for row in rows}, key=lambda size: (size.width * size.dim, -size.batch))
     names = ["\n".join((f"{s.batch} x {s.dim}", f"{s.width} atoms", f"k {s.k}")) for s in sizes]
     with style():
-        drawn = Figure(figsize=(9, 6.2), layout="constrained")
-        panels = drawn.subplots(2, 2)
-        for axes, (task, title) in zip(panels.flat[:3], TITLES.items(), strict=True):
-            axes.set_title(title.split(":")[0])
+        drawn = Figure(figsize=(13, 7), layout="constrained")
+        panels = drawn.subplots(2, 3)
+        for axes, (task, title) in zip(panels.flat[:4], TITLES.items(), strict=True):
+            head, _, against = title.partition(": times faster than ")
+            axes.set_title(head)
             mine = [row for row in rows if row["task"] == task]
-            for shift, label in enumerate(ORDER):
-                _points(axes, mine, label, REFERENCE[task], sizes, (shift - 3) * 0.1, look(label, ORDER))
+            labels = [label for label in _labels(task) if any(row["label"] == label for row in mine)]
+            for place, label in enumerate(labels):
+                shift = 0.7 * ((place + 0.5) / len(labels) - 0.5)
+                _points(axes, mine, label, REFERENCE[task], sizes, shift, look(label, ORDER))
             axes.axhline(1.0, color="#444444", lw=0.8)
-            axes.set(yscale="log", ylabel="times faster than overcomplete")
-            axes.set_xticks(range(len(sizes)), names, fontsize=7.5)
+            axes.set(yscale="log", ylabel=f"times faster than {against.partition(' at ')[0]}")
+            axes.set(xlim=(-0.6, len(sizes) - 0.4))
+            axes.set_xticks(range(len(sizes)), names, fontsize=7)
+            axes.yaxis.set_major_formatter("{x:g}")
+            if labels:
+                axes.legend(
+                    fontsize=7, ncols=6, loc="upper center", bbox_to_anchor=(0.5, -0.16), columnspacing=0.8
+                )
         _shares(panels[1, 1], rows, sizes, names, look)
-        legend(drawn, panels[0, 0], columns=6)
+        _memory(panels[1, 2], everything)
         caption(
             drawn,
             "CPU time of one thread; medians of interleaved rounds with their range. `ours` is the route"
@@ -145,8 +158,23 @@ def _shares(axes, rows, sizes, names, look):
         axes.bar(at, [100 * row["of_bound"] for row in there], width=0.34, label=task, color=colour)
     axes.set_title("Lower bound of the step over measured time (ours)")
     axes.set(ylabel="percent", ylim=(0, 100))
-    axes.set_xticks(range(len(sizes)), names, fontsize=7.5)
-    axes.legend()
+    axes.set_xticks(range(len(sizes)), names, fontsize=7)
+    if axes.patches:
+        axes.legend()
+
+
+def _memory(axes, rows):
+    grown = {row["label"]: row["grown_mb"] for row in rows if row["task"] == "memory"}
+    axes.barh(range(len(grown)), list(grown.values()), color="#0072B2")
+    axes.set_yticks(range(len(grown)), [SHOWN.get(label, label) for label in grown], fontsize=8)
+    for place, value in enumerate(grown.values()):
+        axes.annotate(
+            f"{value:.0f} MB", (value, place), xytext=(3, 0), textcoords="offset points", va="center"
+        )
+    sizes = {", ".join(map(str, _size(row))) for row in rows if row["task"] == "memory"}
+    axes.set_title(f"Peak memory growth of a training step\nbatch, dim, atoms, k: {'; '.join(sizes)}")
+    axes.set(xlabel="MB")
+    axes.margins(x=0.2)
 
 
 def _size(row: Row) -> Size:

@@ -1,0 +1,124 @@
+"""The bench: bounds from hand, agreement before timing, rows to table and figure."""
+
+import numpy as np
+import pytest
+
+from mpsae.bench import limits, ours, peers, report, run, stack
+from mpsae.bench.entrant import Entrant, agreement
+from mpsae.bench.limits import Limits
+from mpsae.bench.problem import SIZES, Size, problem
+from mpsae.bench.race import Times, race, ratio
+from mpsae.bench.rows import newest, store
+from mpsae.progress import Progress
+
+TINY = Size(16, 8, 24, 2)
+ROUND = Limits(float32=1e9, bfloat16=2e9, cache=1e10, memory=1e9)
+
+
+def test_problem_is_the_same_every_time_and_neither_random_nor_solved():
+    size = Size(64, 32, 320, 4)
+    (x, atoms), again = problem(size), problem(size)
+    np.testing.assert_array_equal(x, again[0])
+    np.testing.assert_allclose(np.linalg.norm(atoms, axis=1), 1.0, rtol=1e-6)
+    code = ours.encoding("mp", "residual", size, x, atoms).codes()
+    left = np.square(x - code @ atoms).sum() / np.square(x).sum()
+    assert 0.1 < left < 0.7
+
+
+def test_ratios_are_taken_round_by_round():
+    slow, fast = Times(np.array([4.0, 9.0, 8.0]), np.ones(3)), Times(np.array([2.0, 3.0, 1.0]), np.ones(3))
+    assert ratio(slow, fast) == (3.0, 2.0, 8.0)
+
+
+def test_a_race_goes_in_turns_and_counts_steps():
+    calls = []
+    entrants = [
+        Entrant(name, lambda: None, lambda n, name=name: calls.append((name, n)), unit=5) for name in "ab"
+    ]
+    times = race(entrants, rounds=3)
+    names = [name for name, n in calls if n > 1]  # instant calls: a timed one has many steps
+    assert names == ["a", "b"] * 3
+    assert all(len(time.cpu) == 3 and (time.cpu >= 0).all() for time in times)
+
+
+def test_agreement_is_a_share_of_rows():
+    one = np.eye(4)
+    two = one + 1e-5
+    two[3] = np.roll(two[3], 1)
+    assert agreement(one, one) == 1.0
+    assert agreement(one, two) == 0.75
+
+
+def test_bounds_are_those_worked_out_by_hand():
+    size = Size(batch=10, dim=100, width=1000, k=3)
+    # product 2e6 flop / 1e9 and 3 · 10 · 1000 · 4 bytes / 1e10 (a table of 4 MB is in cache)
+    encode = 2e-3 + 1.2e-5
+    assert limits.encode_bound(size, ROUND, low=False) == pytest.approx(encode)
+    # three products beat one product and a table of 1e8 flop
+    rest = 28 * 3 * 10 * 100 / 1e10 + 28 * 1e5 / 1e9
+    assert limits.train_bound(size, ROUND, low=False) == pytest.approx(6e-3 + rest)
+    assert limits.train_bound(size, ROUND, low=True) == pytest.approx(3e-3 + rest)
+    large = size._replace(batch=10_000)
+    wanted = 2.0 + 1.2e-2 + 0.1 + 28 * 3 * 10_000 * 100 / 1e10 + 28 * 1e5 / 1e9
+    assert limits.train_bound(large, ROUND, low=False) == pytest.approx(wanted)
+
+
+def test_the_limits_of_this_machine_are_plausible():
+    found = limits.measured(edge=128)
+    assert all(1e7 < rate < 1e16 for rate in found)
+
+
+def results(monkeypatch, *tasks):
+    monkeypatch.setattr(peers, "installed", list)
+    monkeypatch.setitem(SIZES, "smoke", [TINY])
+    return list(run.results("smoke", tasks, Progress()))
+
+
+def test_rows_become_a_table_and_a_figure(monkeypatch, tmp_path):
+    found = results(monkeypatch, "encode")
+    assert [result["label"] for result in found] == [f"mp {route}" for route in ours.ROUTES]
+    assert all(result["agree"] == 1.0 and result["cpu_ms"] > 0 for result in found)
+    slow = {"label": "overcomplete mp", "cpu_ms": 40.0}
+    for result in [found[0] | slow, *found]:
+        versus = [{"against": "overcomplete mp", "value": 20.0}]
+        spans = dict.fromkeys(("ratio_median", "ratio_low", "ratio_high"), versus)
+        store(tmp_path, "smoke", "mpsae bench", result | spans)
+    rows = newest(tmp_path)
+    assert len(rows) == len(found) + 1 and rows[1]["ratio_median overcomplete mp"] == 20.0
+    assert "| 16, 8, 24, 2 | 20.0 [20.0, 20.0] |" in report.markdown(tmp_path)
+    assert report.figure(tmp_path).read_bytes().startswith(b"\x89PNG")
+
+
+def test_only_the_newest_result_counts(tmp_path):
+    result = {"task": "memory", "size": TINY._asdict(), "label": "mp gram"}
+    for grown in (7.0, 3.0):
+        store(tmp_path, "smoke", "mpsae bench", result | {"grown_mb": grown})
+    assert [row["grown_mb"] for row in newest(tmp_path)] == [3.0]
+    assert "Gram 3 MB" in report.markdown(tmp_path)
+
+
+def test_no_speed_is_compared_between_different_codes(monkeypatch):
+    wrong = ours.encoding("wrong", "residual", TINY, *(part[::-1] for part in problem(TINY)))
+    monkeypatch.setattr(ours, "encoding", lambda name, *_: wrong if name == "mp gram" else right)
+    right = Entrant("right", lambda: problem(TINY)[0] @ problem(TINY)[1].T, lambda n: None)
+    with pytest.raises(ValueError, match="no speed is compared"):
+        results(monkeypatch, "encode")
+
+
+def test_a_training_entrant_really_trains():
+    x, atoms = problem(TINY)
+    sae = ours.pursuits(TINY.k)["mp gram"]
+    entrant = ours.training("mp gram", sae, x, atoms)
+    first = entrant.codes()
+    entrant.call(3)
+    np.testing.assert_array_equal(entrant.codes(), first)  # codes are those before any step
+    assert entrant.compile_seconds > 0
+
+
+def test_a_stack_of_ours_takes_its_steps():
+    assert stack.ours(2).unit == 2
+
+
+def test_an_empty_folder_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="run mpsae bench first"):
+        report.markdown(tmp_path)
