@@ -1,5 +1,7 @@
 """Counting silent latents, and AuxK against a float64 loop."""
 
+import functools
+
 import jax
 import jax.extend
 import jax.numpy as jnp
@@ -111,11 +113,35 @@ def test_auxk_gradients_are_those_of_the_oracle():
 WIDE = SMALL + 44  # a dictionary whose gradient is sparse
 
 
+@functools.cache
+def wide_gradients(auxk_k, centre):
+    """Loss and gradient of a wide dictionary at (params, x, silent): its own, and of the dense form."""
+    sae = TopK(k=3, auxk=0.7, auxk_k=auxk_k, dead_window=10.0, centre=centre)
+
+    def own(params, x, silent):
+        return sae.loss(params, x, Context(step=0, steps=1, key=None, state={"silent": silent}))[0]
+
+    def dense(params, x, silent):
+        shift = params["bias"] if centre == "bias" else 0.0
+        positive = jax.nn.relu((x - shift) @ params["encoder"] + params["encoder_bias"])
+
+        def decoded(positive, k):
+            smallest = jax.lax.stop_gradient(jax.lax.top_k(positive, k)[0][:, -1:])
+            return jnp.where(positive >= smallest, positive, 0.0) @ params["atoms"]
+
+        error = x - decoded(positive, 3) - params["bias"]
+        fixed = jax.lax.stop_gradient(error)
+        guess = decoded(positive * (silent >= 10), auxk_k)
+        aux = ((fixed - guess) ** 2).sum() / ((fixed - fixed.mean(0)) ** 2).sum()
+        return (error**2).sum(1).mean() + jnp.where((silent >= 10).any(), 0.7 * aux, 0.0)
+
+    return jax.jit(lambda *args: [jax.value_and_grad(f, (0, 1))(*args) for f in (own, dense)])
+
+
 @pytest.mark.parametrize("asleep", [0, 5, 40])  # none, fewer and more than the AuxK budget
 @pytest.mark.parametrize("auxk_k", [4, 35])  # by entries and by products
 @pytest.mark.parametrize("centre", ["bias", "none"])
 def test_gradient_of_a_wide_loss_is_that_of_the_dense_form(asleep, auxk_k, centre):
-    sae = TopK(k=3, auxk=0.7, auxk_k=auxk_k, dead_window=10.0, centre=centre)
     rng = np.random.default_rng(2)
     silent = np.zeros(WIDE, np.int32)
     silent[rng.choice(WIDE, asleep, replace=False)] = 10
@@ -128,26 +154,7 @@ def test_gradient_of_a_wide_loss_is_that_of_the_dense_form(asleep, auxk_k, centr
         }
         params = {name: jnp.asarray(value) for name, value in params.items()}
         x = jnp.asarray(rng.normal(size=(BATCH, DIM)))
-        ctx = Context(step=0, steps=1, key=None, state={"silent": jnp.asarray(silent)})
-
-        def dense(params, x):
-            shift = params["bias"] if centre == "bias" else 0.0
-            positive = jax.nn.relu((x - shift) @ params["encoder"] + params["encoder_bias"])
-
-            def decoded(positive, k):
-                smallest = jax.lax.stop_gradient(jax.lax.top_k(positive, k)[0][:, -1:])
-                return jnp.where(positive >= smallest, positive, 0.0) @ params["atoms"]
-
-            error = x - decoded(positive, 3) - params["bias"]
-            loss = (error**2).sum(1).mean()
-            if asleep:
-                fixed = jax.lax.stop_gradient(error)
-                guess = decoded(positive * (silent >= 10), auxk_k)
-                loss += 0.7 * ((fixed - guess) ** 2).sum() / ((fixed - fixed.mean(0)) ** 2).sum()
-            return loss
-
-        got = jax.jit(jax.value_and_grad(lambda p, x: sae.loss(p, x, ctx)[0], (0, 1)))(params, x)
-        wanted = jax.value_and_grad(dense, (0, 1))(params, x)
+        got, wanted = wide_gradients(auxk_k, centre)(params, x, silent)
         for one, two in zip(jax.tree.leaves(got), jax.tree.leaves(wanted), strict=True):
             assert one.dtype == jnp.float64
             np.testing.assert_allclose(one, two, atol=1e-10)
