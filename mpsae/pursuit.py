@@ -126,7 +126,7 @@ def _save(rule, route, x, atoms, encoder, tol, table):
 
 def _backward(rule, route, saved, cotangent):
     path, book, tol, table = saved
-    grads = reverse.sweep(rule, book, path, cotangent)
+    grads = reverse.sweep(rule, book, path, cotangent, rows=route.back)
     return *grads, *jax.tree.map(jnp.zeros_like, (tol, table))
 
 

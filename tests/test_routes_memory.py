@@ -63,7 +63,9 @@ def test_the_gradient_holds_nothing_as_wide_as_the_dictionary_per_row(encoder):
     atoms = jnp.ones((WIDTH, DIM))
     book = Dictionary(atoms, Encoder(atoms, jnp.ones(WIDTH)) if encoder else None)
     path = Path(jnp.zeros((BATCH, K), jnp.int32), jnp.ones((BATCH, K)), jnp.ones((BATCH, DIM)))
-    found = sizes(lambda book, path: reverse.sweep(Rule(K), book, path, path), book, path)
+    found = sizes(
+        lambda book, path: reverse.sweep(Rule(K), book, path, path, rows=BATCH // 2 + 1), book, path
+    )
     rows = 2 * -(-BATCH // 2)  # in two blocks of equal length
     assert rows * K in found
     assert max(found) <= max(rows * K, WIDTH * DIM)

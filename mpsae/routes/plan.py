@@ -15,10 +15,11 @@ from mpsae.routes.screened import CANDIDATES
 
 
 class Route(NamedTuple):
-    """A way, how many rows a block of it holds, and the exact way behind it (itself, if exact)."""
+    """A way, rows of a block forward and backward, and the exact way behind it (itself, if exact)."""
 
     way: str
     rows: int
+    back: int
     exact: str
 
 
@@ -74,7 +75,8 @@ def choose(name: str, *, k: int, batch: int, dim: int, width: int, tied: bool, g
         raise ValueError(f"route = {name!r}: must be one of auto, {', '.join(NAMES)}")
     # Updates run over what is in cache; a product anew wants many rows.
     rows = max(64 if "gram" in name or name == "resident" else 512, device.cache // (4 * width))
-    return Route(name, rows, name if name in (*EXACT, "resident") else exact)
+    back = max(64, device.cache // (8 * dim))  # the residual and its gradient stay in cache
+    return Route(name, rows, back, name if name in (*EXACT, "resident") else exact)
 
 
 def costs(

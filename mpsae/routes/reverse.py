@@ -9,18 +9,16 @@ import jax.numpy as jnp
 
 from mpsae.routes.rule import Dictionary, Encoder, Rule
 
-CACHE = 1 << 19  # bytes that the residual and the gradient of a block of rows may fill
 
-
-def sweep(rule: Rule, book: Dictionary, path, cotangent):
+def sweep(rule: Rule, book: Dictionary, path, cotangent, *, rows: int):
     """(∂x, ∂atoms, ∂encoder) from the gradients ρ of the residual and u of the values.
 
     For t = k..1, with w_t = u_t - d_t·ρ where v_t is not 0 (else 0): r ← r + v_t d_t,
     ∂d_t -= v_t ρ, ∂e_t += w_t r, ∂o_t += w_t, ρ ← ρ + w_t e_t (nothing where
-    `grad_residual` is `detach`).
+    `grad_residual` is `detach`). rows: how many rows of a batch are walked together.
     """
     batch, dim = path.residual.shape
-    count = max(1, -(-batch // max(64, CACHE // (8 * dim))))
+    count = max(1, -(-batch // rows))
     rows = -(-batch // count)
 
     def cut(part):

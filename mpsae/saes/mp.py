@@ -59,7 +59,8 @@ class MatchingPursuit(SAE, name="mp"):
     def path(self, params, x, seen: jax.Array | float = 1.0, *, table: jax.Array | None = None) -> Path:
         """The pursuit of x: indices, values, residual; `seen [width]` is 0 for a hidden atom.
 
-        table: `self.table(params)`, for many batches on one dictionary.
+        table: the Gram matrix of what decides (unit atoms under `projection`, else the atoms), where it
+        is known already, as for many batches on one dictionary.
         """
         rule = Rule(self.k, self.select, self.on_repeat, self.tol_kind, self.slices, self.grad_residual)
         atoms, seen = params["atoms"], jnp.broadcast_to(seen, len(params["atoms"]))[:, None]
