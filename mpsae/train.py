@@ -19,6 +19,7 @@ from mpsae.sae import SAE, Context
 from mpsae.source import Source
 
 CHUNK_SECONDS = 1.0
+CHUNK_STEPS = 4  # at least: a chunk populates the pages of its buffers anew, which one step would feel
 
 
 class Member(struct.PyTreeNode):
@@ -85,7 +86,7 @@ def fit(
         carry = jax.block_until_ready(advance(members_stack, source, carry, step, stop))
         spent, first, step = time.monotonic() - began, step == 0, stop
         if not first:  # the first chunk holds the compile, which says nothing about speed
-            chunk = max(1, min(2 * chunk, int(chunk * CHUNK_SECONDS / max(spent, 1e-3))))
+            chunk = max(CHUNK_STEPS, min(2 * chunk, int(chunk * CHUNK_SECONDS / max(spent, 1e-3))))
         if report is not None:
             report(step, steps, {name: np.asarray(value)[:count] for name, value in carry.log.items()})
     return [

@@ -47,3 +47,9 @@ def test_every_picture_and_folder_named_is_there():
     root = Path(__file__).resolve().parents[1]
     for picture in re.findall(r"!\[.*?\]\((.*?)\)", README):
         assert (root / picture).is_file(), picture
+
+
+def test_the_speeds_shown_are_those_of_the_stored_rows():
+    from mpsae.bench.report import markdown
+
+    assert markdown(Path(__file__).resolve().parents[1] / "results" / "bench" / "full") in README

@@ -10,7 +10,8 @@ from jaxtyping import Float
 class Entrant(NamedTuple):
     """A name, dense codes of the problem's rows on its dictionary, and `call(n)`: n turns, waited for.
 
-    codes is made once, before any step. A turn has `unit` steps, and times are given per step.
+    codes is made once, before any step. A turn has `unit` steps, and times are given per step; a timed
+    call has at least `least` turns.
     compile_seconds is what came before the first step ran.
     """
 
@@ -19,6 +20,7 @@ class Entrant(NamedTuple):
     call: Callable[[int], None]
     compile_seconds: float = 0.0
     unit: int = 1
+    least: int = 1
 
 
 def agreement(one: Float[np.ndarray, "batch width"], two: Float[np.ndarray, "batch width"]) -> float:

@@ -16,14 +16,15 @@ from mpsae.routes.rule import Rule
 from mpsae.sae import SAE, Context
 from mpsae.saes.mp import MatchingPursuit
 from mpsae.saes.topk import TopK
+from mpsae.train import CHUNK_STEPS
 
-ROUTES = ("auto", "residual", "gram", "screened", "screened_gram")
+ROUTES = ("residual", "gram", "screened", "screened_gram")
 
 
 def pursuits(k: int) -> dict[str, SAE]:
     """The matching pursuit SAE by every route, without what overcomplete's has not (bias, revival)."""
     plain = MatchingPursuit(k=k, bias="none", revive="none")
-    return {f"mp {route}": plain.replace(route=route) for route in ROUTES}
+    return {f"mp {route}": plain.replace(route=route) for route in (*ROUTES, "auto")}
 
 
 def one_shots(k: int) -> dict[str, SAE]:
@@ -57,7 +58,7 @@ def training(name: str, sae: SAE, x: np.ndarray, atoms: np.ndarray) -> Entrant:
     def call(n: int) -> None:
         held[0] = jax.block_until_ready(run(held[0], rows, n))
 
-    return Entrant(name, lambda: codes, call, spent)
+    return Entrant(name, lambda: codes, call, spent, least=CHUNK_STEPS)
 
 
 def orthogonal(name: str, k: int, x: np.ndarray, atoms: np.ndarray, *, given: bool) -> Entrant:
@@ -73,7 +74,7 @@ def orthogonal(name: str, k: int, x: np.ndarray, atoms: np.ndarray, *, given: bo
 def encoding(name: str, route: str, size: Size, x: np.ndarray, atoms: np.ndarray) -> Entrant:
     """The pursuit alone on a fixed dictionary; the Gram routes are given the Gram matrix."""
     rows, book, rule = jnp.asarray(x), jnp.asarray(atoms), Rule(size.k)
-    table = jax.jit(gram)(book) if route in ("auto", "gram") else None
+    table = jax.jit(gram)(book) if route == "gram" else None
 
     def walk(rows, book, table):
         return pursue(rule, rows, book, table=table, route=route)[:2]

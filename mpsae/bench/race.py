@@ -44,7 +44,7 @@ def race(entrants: Sequence[Entrant], *, rounds: int) -> list[Times]:
                     began = time.perf_counter()
                     entrant.call(1)
                     once = time.perf_counter() - began
-                counts[i] = max(1, min(1000, round(LEAST / max(once, 1e-6))))
+                counts[i] = max(entrant.least, min(1000, round(LEAST / max(once, 1e-6))))
             cpu, wall = time.process_time(), time.perf_counter()
             entrant.call(counts[i])
             spent[i][0].append((time.process_time() - cpu) / counts[i] / entrant.unit)

@@ -12,6 +12,7 @@ from mpsae.bench.limits import Limits
 from mpsae.bench.problem import SIZES, Size, problem
 from mpsae.bench.race import Ratio, Times, race, ratio
 from mpsae.progress import Progress
+from mpsae.routes.plan import choose
 
 ROUNDS = {"smoke": 2, "quick": 5, "full": 5}
 AGREE = 0.99  # share of rows that must have the codes of the first entrant
@@ -30,14 +31,14 @@ def results(scale: str, tasks: tuple[str, ...], progress: Progress) -> Iterator[
         f"limits: {limits.float32 / 1e9:.0f} Gflop/s float32, {limits.bfloat16 / 1e9:.0f} bfloat16;"
         f" {limits.cache / 1e9:.0f} GB/s in cache, {limits.memory / 1e9:.0f} GB/s in memory"
     )
+    if "memory" in tasks:
+        yield from _memory(SIZES[scale][-1], there, progress)
+    if "stack" in tasks:
+        yield from _stacked(there, 20 if scale == "smoke" else 1, ROUNDS[scale], progress)
     for size in SIZES[scale]:
         for task in ("train", "encode", "topk", "omp"):
             if task in tasks:
                 yield from _raced(task, size, there, limits, ROUNDS[scale], progress)
-    if "stack" in tasks:
-        yield from _stacked(there, 20 if scale == "smoke" else 1, ROUNDS[scale], progress)
-    if "memory" in tasks:
-        yield from _memory(SIZES[scale][-1], there, progress)
 
 
 def _raced(task: str, size: Size, there, limits: Limits, rounds: int, progress: Progress):
@@ -51,13 +52,25 @@ def _raced(task: str, size: Size, there, limits: Limits, rounds: int, progress: 
     for entrant, time, agree in zip(entrants, times, agreed, strict=True):
         versus = {name: ratio(other, time) for name, other in _references(entrants, times)}
         bound = _bound(task, size, limits, low="screened" in entrant.name)
-        yield _values(task, size, entrant, time, versus, limits) | {
+        result = _values(task, size, entrant, time, versus, limits) | {
             "agree": agree,
             "error": _error(size, entrant) if task == "omp" else None,
             "bound_ms": bound and 1e3 * bound,
             "of_bound": bound and bound / float(min(time.wall)),
         }
         progress.say(_line(task, size, entrant, time, versus))
+        yield result
+        if entrant.name == _taken(task, size):
+            yield result | {"label": "mp auto"}
+
+
+def _taken(task: str, size: Size) -> str | None:
+    """The entrant whose route `auto` is at this size."""
+    if task not in ("train", "encode"):
+        return None
+    given = task == "encode"
+    sizes = dict(k=size.k, batch=size.batch, dim=size.dim, width=size.width)
+    return f"mp {choose('auto', **sizes, tied=True, given=given).way}"
 
 
 def _makers(task: str, size: Size, there: list[str]):
@@ -83,8 +96,9 @@ def _makers(task: str, size: Size, there: list[str]):
     if task == "train" and "sae_lens" in there:
         yield lambda: peers.saelens_training(size.k, x, atoms)
     if task == "train":
-        for name, sae in ours.pursuits(size.k).items():
-            yield lambda name=name, sae=sae: ours.training(name, sae, x, atoms)
+        saes = ours.pursuits(size.k)
+        for name in (f"mp {route}" for route in ours.ROUTES):
+            yield lambda name=name: ours.training(name, saes[name], x, atoms)
     else:
         for route in ours.ROUTES:
             yield lambda route=route: ours.encoding(f"mp {route}", route, size, x, atoms)
