@@ -152,10 +152,12 @@ def _points(axes, rows, label, reference, sizes, shift, looks):
 
 def _shares(axes, rows, sizes, names, look):
     for shift, (task, label) in enumerate((("train", "mp auto"), ("encode", "mp auto"))):
-        there = [row for row in rows if row["task"] == task and row["label"] == label and "of_bound" in row]
+        there = [row for row in rows if row["task"] == task and row["label"] == label and "bound_ms" in row]
         at = [sizes.index(_size(row)) + 0.36 * (shift - 0.5) for row in there]
         colour = look(ORDER[shift + 1], ORDER)["color"]
-        axes.bar(at, [100 * row["of_bound"] for row in there], width=0.34, label=task, color=colour)
+        axes.bar(
+            at, [100 * row["bound_ms"] / row["cpu_ms"] for row in there], width=0.34, label=task, color=colour
+        )
     axes.set_title("Lower bound of the step over measured time (ours)")
     axes.set(ylabel="percent", ylim=(0, 100))
     axes.set_xticks(range(len(sizes)), names, fontsize=7)
@@ -200,4 +202,4 @@ def _number(row: Row | None, key: str) -> str:
 
 
 def _share(row: Row | None) -> str:
-    return "-" if row is None or "of_bound" not in row else f"{100 * row['of_bound']:.0f} %"
+    return "-" if row is None or "bound_ms" not in row else f"{100 * row['bound_ms'] / row['cpu_ms']:.0f} %"

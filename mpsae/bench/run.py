@@ -56,7 +56,6 @@ def _raced(task: str, size: Size, there, limits: Limits, rounds: int, progress: 
             "agree": agree,
             "error": _error(size, entrant) if task == "omp" else None,
             "bound_ms": bound and 1e3 * bound,
-            "of_bound": bound and bound / float(min(time.wall)),
         }
         progress.say(_line(task, size, entrant, time, versus))
         yield result

@@ -13,7 +13,9 @@ TASKS = ("train", "encode", "topk", "omp", "stack", "memory")
 def main(argv: list[str]) -> int:
     """Race, store the rows, print the table and draw the figure."""
     parser = Arguments(prog="mpsae bench", description="Time encoders and training steps, one thread on CPU.")
-    parser.add_argument("--scale", choices=SCALES, default="quick", help="smoke 1 min, quick 5 min, full 1 h")
+    parser.add_argument(
+        "--scale", choices=SCALES, default="quick", help="smoke 2 min, quick 5 min, full 35 min"
+    )
     parser.add_argument("--task", action="append", choices=TASKS, help="only this task (may be repeated)")
     parser.add_argument(
         "--results", type=Path, default=Path("results"), help="folder for rows and the figure"
