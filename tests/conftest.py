@@ -18,6 +18,13 @@ jax.config.update("jax_compilation_cache_dir", str(CACHE))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _programs_of_one_file():
+    """Drop compiled programs after each file: thousands at once exhaust the memory maps of a process."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture
 def shared_data() -> Path:
     """The folder of real development data, or skip: it is not part of the repository."""
