@@ -91,6 +91,7 @@ def figure(folder: Path) -> Path:
     import io
 
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogFormatter
 
     from mpsae.files import write_bytes
     from mpsae.plots import caption, look, style
@@ -98,9 +99,9 @@ def figure(folder: Path) -> Path:
     everything = newest(folder)
     rows = [row for row in everything if row["task"] in TITLES]
     sizes = sorted({_size(row) for row in rows}, key=lambda size: (size.width * size.dim, -size.batch))
-    names = ["\n".join((f"{s.batch} x {s.dim}", f"{s.width} atoms", f"k {s.k}")) for s in sizes]
+    names = [f"{s.batch}\nx {s.dim}\n{s.width}\nk {s.k}" for s in sizes]  # one short line each, or they touch
     with style():
-        drawn = Figure(figsize=(13, 7), layout="constrained")
+        drawn = Figure(figsize=(13, 9), layout="constrained")
         panels = drawn.subplots(2, 3)
         for axes, (task, title) in zip(panels.flat[:4], TITLES.items(), strict=True):
             head, _, against = title.partition(": times faster than ")
@@ -115,16 +116,17 @@ def figure(folder: Path) -> Path:
             axes.set(xlim=(-0.6, len(sizes) - 0.4))
             axes.set_xticks(range(len(sizes)), names, fontsize=7)
             axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.0, 0.5)))
             if labels:
                 axes.legend(
-                    fontsize=7, ncols=6, loc="upper center", bbox_to_anchor=(0.5, -0.16), columnspacing=0.8
+                    fontsize=7, ncols=6, loc="upper center", bbox_to_anchor=(0.5, -0.19), columnspacing=0.8
                 )
         _shares(panels[1, 1], rows, sizes, names, look)
         _memory(panels[1, 2], everything)
         caption(
             drawn,
             "CPU time of one thread; medians of interleaved rounds with their range. `ours` is the route"
-            " that the sizes choose. Codes were checked equal before timing.",
+            " that the sizes choose. Codes were checked equal before timing. Below each axis: batch x dim, atoms, k.",
         )
         out = io.BytesIO()
         drawn.savefig(out, format="png", dpi=150, metadata={"Software": None})
