@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from mpsae import sparse
+from mpsae import blocks, sparse
 from mpsae.largest import first_max
 from mpsae.norms import lengths
 from mpsae.pursuit import Path
@@ -67,19 +67,11 @@ def orthogonal_pursuit(
 
 
 def _in_blocks(k, select, fit, table, start, limit):
-    """The walk over blocks of rows; zeros fill up the last block."""
+    """The walk over blocks of rows."""
     batch = len(start)
-    count = -(-batch // BLOCKS.get(jax.default_backend(), batch))
-    rows = -(-batch // count)
-
-    def cut(part):
-        return jnp.pad(part, ((0, count * rows - batch), (0, 0))).reshape(count, rows, -1)
-
-    def one(block):
-        return _walk(k, select, fit, table, *block)
-
-    out = jax.lax.map(one, (cut(start), cut(limit)))
-    return tuple(part.transpose(0, 2, 1).reshape(count * rows, -1)[:batch, :k] for part in out)
+    parts = blocks.cut((start, limit), BLOCKS.get(jax.default_backend(), batch))
+    out = jax.lax.map(lambda part: _walk(k, select, fit, table, *part), parts)
+    return tuple(blocks.join(part.transpose(0, 2, 1), batch)[:, :k] for part in out)
 
 
 def _walk(k, select, fit, table, start, limit):

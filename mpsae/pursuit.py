@@ -12,19 +12,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from mpsae.routes import gram, kernels, residual, reverse, screened
-from mpsae.routes.plan import Route, choose
+from mpsae import blocks
+from mpsae.routes import residual, reverse
+from mpsae.routes.plan import WAYS, Route, choose
 from mpsae.routes.rule import Dictionary, Encoder, Rule
 from mpsae.routes.walk import walk
 
-WAYS = {
-    "residual": residual.WAY,
-    "gram": gram.WAY,
-    "screened": screened.ANEW,
-    "screened_gram": screened.UPDATED,
-    "fused": kernels.FUSED,
-    "resident": kernels.RESIDENT,
-}
 REPAIR, MANY = 8, 16  # rows walked again at once; above batch / MANY of them, all rows
 
 
@@ -77,21 +70,13 @@ def _pursue(rule: Rule, route: Route, x, atoms, encoder, tol, table):
 
 
 def _in_blocks(rule, way, rows, book, tables, tol, x):
-    """The walk over blocks of rows that fit the cache; zeros fill up the last block."""
-    batch = len(x)
+    """The walk over blocks of rows that fit the cache."""
     state = way.start(book, tables, x, rule)
-    count = -(-batch // rows)
-    if count <= 1:
+    if len(x) <= rows:
         return walk(rule, way, book, tables, tol, x, state)
-    rows = -(-batch // count)
-
-    def cut(part):
-        part = jnp.pad(part, ((0, count * rows - batch), (0, 0)))
-        return part.reshape(count, rows, part.shape[1])
-
-    blocks = jax.tree.map(cut, (x, state))
-    out = jax.lax.map(lambda block: walk(rule, way, book, tables, tol, *block), blocks)
-    return jax.tree.map(lambda part: part.reshape(count * rows, *part.shape[2:])[:batch], out)
+    parts = blocks.cut((x, state), rows)
+    out = jax.lax.map(lambda part: walk(rule, way, book, tables, tol, *part), parts)
+    return blocks.join(out, len(x))
 
 
 def _repaired(rule, route, book, tol, x, sure, path: Path) -> Path:

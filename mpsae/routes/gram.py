@@ -35,4 +35,4 @@ def _advance(book, tables, state, index, value):
     return (state[0] - value[:, None] * tables.at[index].get(mode="promise_in_bounds"),)
 
 
-WAY = Way(_prepare, _start, _pick, _advance)
+WAY = Way(_prepare, _start, _pick, _advance, rows=64)

@@ -3,10 +3,8 @@
 import jax
 import jax.numpy as jnp
 
-from mpsae.routes import fused, resident, screened
-from mpsae.routes.gram import table
+from mpsae.routes import fused, gram, resident, screened
 from mpsae.routes.product import product
-from mpsae.routes.way import Way
 
 
 def _interpret() -> bool:
@@ -18,14 +16,6 @@ def _interpret() -> bool:
 
 def _unmasked(rule) -> bool:
     return rule.slices == 1 and rule.on_repeat != "ban"
-
-
-def _prepare_fused(book, given):
-    return screened.Limits.of(book), book.rows.astype(screened.LOW)
-
-
-def _nothing(book, tables, x, rule):
-    return ()
 
 
 def _pick_fused(book, tables, state, residual, view):
@@ -44,19 +34,11 @@ def _pick_fused(book, tables, state, residual, view):
     return screened.decide(book, limits, None, nominated, left, residual, rounded, slack, view)
 
 
-def _stay(book, tables, state, index, value):
-    return ()
-
-
 # --- resident: all steps in one kernel, then walked -----------------------------------------------
 
 
 def _plain(rule) -> bool:
     return _unmasked(rule) and rule.select == "relu_max"
-
-
-def _prepare_resident(book, given):
-    return table(book) if given is None else given
 
 
 def _start_resident(book, tables, x, rule):
@@ -76,5 +58,7 @@ def _advance_resident(book, tables, state, index, value):
     return *state[:2], state[2] + 1
 
 
-FUSED = Way(_prepare_fused, _nothing, _pick_fused, _stay, _unmasked)
-RESIDENT = Way(_prepare_resident, _start_resident, _pick_resident, _advance_resident, _plain)
+FUSED = screened.ANEW._replace(pick=_pick_fused, serves=_unmasked)
+RESIDENT = gram.WAY._replace(
+    start=_start_resident, pick=_pick_resident, advance=_advance_resident, serves=_plain
+)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import jax
 
+from mpsae.routes import gram, kernels, residual, screened
 from mpsae.routes.screened import CANDIDATES
 
 
@@ -52,8 +53,14 @@ GPU = Device(
     cache=1 << 62,
     table=16 << 30,
 )
-EXACT = {"residual", "gram"}
-NAMES = ("residual", "gram", "screened", "screened_gram", "fused", "resident")
+WAYS = {
+    "residual": residual.WAY,
+    "gram": gram.WAY,
+    "screened": screened.ANEW,
+    "screened_gram": screened.UPDATED,
+    "fused": kernels.FUSED,
+    "resident": kernels.RESIDENT,
+}
 SMALL = 1e7  # operations: a batch that needs fewer takes the plainest way
 GAIN = 1.2  # a screened way must promise to be this much faster: its cost depends on the data
 
@@ -65,18 +72,17 @@ def choose(name: str, *, k: int, batch: int, dim: int, width: int, tied: bool, g
     """
     device = CPU if jax.default_backend() == "cpu" else GPU
     prices = costs(device, k=k, batch=batch, dim=dim, width=width, tied=tied, given=given)
-    exact = min(EXACT & prices.keys(), key=prices.__getitem__)
+    exact = min((way for way in prices if WAYS[way].certain), key=prices.__getitem__)
     if name == "auto" and prices["residual"] < SMALL:
         name = "residual"
     elif name == "auto":
         low = min(prices, key=prices.__getitem__)
         name = low if prices[low] * GAIN < prices[exact] else exact
-    elif name not in NAMES:
-        raise ValueError(f"route = {name!r}: must be one of auto, {', '.join(NAMES)}")
-    # Updates run over what is in cache; a product anew wants many rows.
-    rows = max(64 if "gram" in name or name == "resident" else 512, device.cache // (4 * width))
+    elif name not in WAYS:
+        raise ValueError(f"route = {name!r}: must be one of auto, {', '.join(WAYS)}")
+    rows = max(WAYS[name].rows, device.cache // (4 * width))
     back = max(64, device.cache // (8 * dim))  # the residual and its gradient stay in cache
-    return Route(name, rows, back, name if name in (*EXACT, "resident") else exact)
+    return Route(name, rows, back, name if WAYS[name].certain else exact)
 
 
 def costs(

@@ -7,6 +7,7 @@ O(k·dim) operations a row plus the scatter, memory O(batch·(dim + k) + width·
 import jax
 import jax.numpy as jnp
 
+from mpsae import blocks
 from mpsae.routes.rule import Dictionary, Encoder, Rule
 
 
@@ -17,20 +18,12 @@ def sweep(rule: Rule, book: Dictionary, path, cotangent, *, rows: int):
     ∂d_t -= v_t ρ, ∂e_t += w_t r, ∂o_t += w_t, ρ ← ρ + w_t e_t (nothing where
     `grad_residual` is `detach`). rows: how many rows of a batch are walked together.
     """
-    batch, dim = path.residual.shape
-    count = max(1, -(-batch // rows))
-    rows = -(-batch // count)
-
-    def cut(part):
-        part = jnp.pad(part, ((0, count * rows - batch), (0, 0)))
-        return part.reshape(count, rows, part.shape[1])
-
     parts = path.residual, cotangent.residual, path.indices, path.values, cotangent.values
     sums = jax.tree.map(jnp.zeros_like, (book.atoms, book.encoder))
     sums, grad_x = jax.lax.scan(
-        lambda sums, block: _block(rule, book, sums, *block), sums, tuple(cut(part) for part in parts)
+        lambda sums, block: _block(rule, book, sums, *block), sums, blocks.cut(parts, rows)
     )
-    return grad_x.reshape(count * rows, dim)[:batch], *sums
+    return blocks.join(grad_x, len(path.residual)), *sums
 
 
 def _block(rule, book, sums, residual, grad, indices, values, grad_values):

@@ -20,6 +20,7 @@ from mpsae.largest import best
 from mpsae.norms import sizes
 from mpsae.routes.gram import table
 from mpsae.routes.product import product
+from mpsae.routes.residual import WAY as EXACT
 from mpsae.routes.way import Way
 
 LOW = jnp.bfloat16
@@ -95,10 +96,6 @@ def _prepare_anew(book, gram):
     return Limits.of(book), book.rows.astype(LOW)
 
 
-def _start_anew(book, tables, x, rule):
-    return ()
-
-
 def _pick_anew(book, tables, state, residual, view):
     limits, rows = tables
     low = residual.astype(LOW)
@@ -107,10 +104,6 @@ def _pick_anew(book, tables, state, residual, view):
     nominated, left = best(seen, min(CANDIDATES, len(rows)))
     rounded, slack = low.astype(residual.dtype), anew_slack(book, limits, residual)
     return decide(book, limits, seen, nominated, left, residual, rounded, slack, view)
-
-
-def _advance_anew(book, tables, state, index, value):
-    return ()
 
 
 # --- updates by the rounded Gram matrix -----------------------------------------------------------
@@ -143,5 +136,5 @@ def _advance_updated(book, tables, state, index, value):
     return scores, rounded, mass + jnp.abs(value) * limits.atom
 
 
-ANEW = Way(_prepare_anew, _start_anew, _pick_anew, _advance_anew)
-UPDATED = Way(_prepare_updated, _start_updated, _pick_updated, _advance_updated)
+ANEW = EXACT._replace(prepare=_prepare_anew, pick=_pick_anew, certain=False)
+UPDATED = Way(_prepare_updated, _start_updated, _pick_updated, _advance_updated, certain=False, rows=64)

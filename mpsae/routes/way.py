@@ -18,8 +18,10 @@ class Way(NamedTuple):
     pick(book, tables, state, residual, view) -> (index, product, sure), each [batch];
     advance(book, tables, state, index, value) -> state after r ← r - value·d_index.
     serves(rule): whether the way can follow it.
-    `sure` is False where the choice of a row is not certified; the row is then walked again
-    by exact products.
+    certain: whether every choice is by exact products. `sure` is False where the choice of a row is
+    not certified; a way that is not certain has such rows walked again by one that is.
+    rows: how many are walked together at least; what updates a table in cache wants few, products
+    made anew many.
     """
 
     prepare: Callable[..., Any]
@@ -27,3 +29,5 @@ class Way(NamedTuple):
     pick: Callable[..., tuple]
     advance: Callable[..., tuple]
     serves: Callable[[Rule], bool] = _every
+    certain: bool = True
+    rows: int = 512

@@ -5,12 +5,14 @@ import jax.numpy as jnp
 
 from mpsae.code import Code
 from mpsae.norms import lengths
-from mpsae.pursuit import WAYS, Path, pursue
+from mpsae.pursuit import Path, pursue
+from mpsae.routes.plan import WAYS
 from mpsae.routes.rule import REPEATS, RESIDUAL_GRADIENTS, SELECT, TOLERANCES, Encoder, Rule
-from mpsae.sae import SAE, leaf, static
+from mpsae.sae import leaf, static
+from mpsae.stepwise import Stepwise
 
 
-class MatchingPursuit(SAE, name="mp"):
+class MatchingPursuit(Stepwise, name="mp"):
     """k greedy steps: i = argmax ⟨d_i, r⟩, z_i += ⟨d_i, r⟩, r -= ⟨d_i, r⟩ d_i; r starts at x - bias.
 
     The atoms that decode also choose and weigh (`analysis="tied"`), so there is no encoder
@@ -26,7 +28,6 @@ class MatchingPursuit(SAE, name="mp"):
     what it gives (`mpsae.routes`). See `Rule` for the rest.
     """
 
-    k: int = static(default=8, low=1)
     select: str = static(default="relu_max", choices=tuple(SELECT))
     on_repeat: str = static(default="accumulate", choices=REPEATS)
     tol_kind: str = static(default="absolute", choices=TOLERANCES)
@@ -37,7 +38,6 @@ class MatchingPursuit(SAE, name="mp"):
     revive: str = static(default="residual", choices=("residual", "none"))
     slices: int = static(default=1, low=1)
     route: str = static(default="auto", choices=("auto", *WAYS), identity=False)
-    tol: float = leaf(default=0.0, low=0.0)
     dropout: float = leaf(default=0.0, low=0.0, high=1.0)
     dropout_steps: float = leaf(default=0.0, low=0.0)
     revive_weight: float = leaf(default=1e-2, low=0.0)
@@ -48,8 +48,6 @@ class MatchingPursuit(SAE, name="mp"):
 
     def init(self, key, dim, width):
         params = super().init(key, dim, width)
-        if self.bias == "none":
-            del params["bias"]
         if self.analysis != "tied":
             params["analysis"] = params["atoms"]
         if self.analysis == "untied_bias":
@@ -74,15 +72,6 @@ class MatchingPursuit(SAE, name="mp"):
         size = lengths(atoms) if self.step_size == "projection" else jnp.ones_like(seen)
         path = pursue(rule, centred, atoms / size * seen, None, self.tol, table=table, route=self.route)
         return path._replace(values=path.values / size[path.indices, 0])
-
-    def steps(self, params, x):
-        """(indices [batch, k], values [batch, k]) in the order the atoms were taken."""
-        path = self.path(params, x)
-        return path.indices, path.values
-
-    def encode(self, params, x):
-        indices, values = self.steps(params, x)
-        return Code(values=values, indices=indices, width=len(params["atoms"]))
 
     def decode(self, params, code):
         return code.decode(params["atoms"]) + (params["bias"] if self.bias == "pre" else 0.0)

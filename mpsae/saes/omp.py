@@ -2,38 +2,28 @@
 
 import jax.numpy as jnp
 
-from mpsae.code import Code
 from mpsae.orthogonal import SCORES, orthogonal_pursuit
 from mpsae.pursuit import Path
 from mpsae.refit import FITS
-from mpsae.sae import SAE, leaf, static
+from mpsae.sae import static
+from mpsae.stepwise import Stepwise
 
 
-class OrthogonalPursuit(SAE, name="omp"):
+class OrthogonalPursuit(Stepwise, name="omp"):
     """k steps: i = argmax ⟨d_i, r⟩ / ‖d_i‖ over atoms not taken, z = fit of x - bias by all taken, r = the rest.
 
     The support at k is a prefix of the support at any larger k, the coefficients are not.
 
     fit: `least_squares` (signed) or `nonnegative`. select: the largest product (`max`) or the largest
-    magnitude (`abs`, only with signed coefficients). tol: a row ends once ‖r‖ < tol. bias: `pre` is
-    subtracted before and added after.
+    magnitude (`abs`, only with signed coefficients). `steps` gives the final coefficients.
 
     Codes are constants in the derivative, so atoms and bias learn through decode only. For the squared
     error that is the whole gradient: at the best coefficients of a support the error does not change
     with them to first order. Source: arXiv 2506.03093 for the family, Batch-OMP for the computation.
     """
 
-    k: int = static(default=8, low=1)
     fit: str = static(default="least_squares", choices=tuple(FITS))
     select: str = static(default="max", choices=tuple(SCORES))
-    bias: str = static(default="pre", choices=("pre", "none"))
-    tol: float = leaf(default=0.0, low=0.0)
-
-    def init(self, key, dim, width):
-        params = super().init(key, dim, width)
-        if self.bias == "none":
-            del params["bias"]
-        return params
 
     def path(self, params, x, *, table=None) -> Path:
         """The pursuit of x: indices, values, residual; table: the Gram matrix of the unit atoms, if known."""
@@ -43,15 +33,6 @@ class OrthogonalPursuit(SAE, name="omp"):
         return orthogonal_pursuit(
             centred, atoms, self.k, select=self.select, fit=self.fit, tol=self.tol, table=table
         )
-
-    def steps(self, params, x):
-        """(indices [batch, k], values [batch, k]): the order the atoms were taken, with the final values."""
-        path = self.path(params, x)
-        return path.indices, path.values
-
-    def encode(self, params, x):
-        indices, values = self.steps(params, x)
-        return Code(values=values, indices=indices, width=len(params["atoms"]))
 
     def validate(self, dim, width):
         super().validate(dim, width)
