@@ -58,9 +58,9 @@ def before(name: str) -> list[str]:
 
 
 def _needs(name: str) -> set[str]:
-    """What a value cannot do without: truth, steps."""
-    if name in base.NEEDS_TRUTH:
-        return {"truth"}
+    """What a value cannot do without: keys of `base.ABSENT`."""
+    if name in base.NEEDS:
+        return {base.NEEDS[name]}
     return set(STATISTICS[name].needs) & set(ABSENT) if name in STATISTICS else set()
 
 

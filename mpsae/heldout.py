@@ -52,9 +52,9 @@ def chunks(source: Source, *, width: int, codes: bool) -> Iterator[Chunk]:
     """All held-out rows in order, and their true codes if asked for.
 
     A block is cut into equal chunks whose pre-activations, true codes and gathered atoms fit
-    `bounds.WORK` bytes, however large a block the source serves.
+    `bounds.WORK` bytes, however large a block the source serves; no cut parts a pair.
     """
-    center = None
+    center, together = None, 2 if getattr(source, "paired", False) else 1
     for index in range(source.blocks):
         x, zt = held_out(source, index)
         if center is None:
@@ -62,6 +62,7 @@ def chunks(source: Source, *, width: int, codes: bool) -> Iterator[Chunk]:
         x, zt = to_device((x, zt if codes else None))
         most = rows_at_once(width + (0 if zt is None else zt.shape[1]), x.shape[1])
         size = -(-len(x) // -(-len(x) // most)) if len(x) else 1
+        size = -(-size // together) * together
         for start in range(0, len(x), size):
             part = (x, zt) if size >= len(x) else _rows((x, zt), start, size=min(size, len(x) - start))
             yield Chunk(part[0], part[1], center)

@@ -14,19 +14,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mpsae import kept
 from mpsae import match as matching
-from mpsae import tally
 from mpsae.book import Book, absent, before, closure
 from mpsae.bounds import TooLarge, check_table
-from mpsae.code import Code
-from mpsae.heldout import Source, chunks, first_rows, rows_at_once, to_device
+from mpsae.encoding import above, active, encode
+from mpsae.heldout import Source, chunks, to_device
 from mpsae.metrics import base
 from mpsae.metrics.base import STATISTICS, Batch, Matrix, Truth, Value
 from mpsae.overlap import Overlap
 from mpsae.registry import pick
-
-BINARY = 1000  # samples of the matching by codes
-SAMPLE = 256  # rows kept for metrics that look at single supports
 
 
 class Scores(NamedTuple):
@@ -36,7 +33,7 @@ class Scores(NamedTuple):
     matrices: dict[str, Matrix]
     n: int
 
-    def value(self, name: str, at: dict[str, float] | None = None) -> float | None:
+    def value(self, name: str, at: dict[str, float | str] | None = None) -> float | None:
         """The value of a metric at a point of its curve ({} = the pooled one)."""
         for row, value in self.rows:
             if row == name and value.at == (at or {}):
@@ -60,9 +57,15 @@ def score(
     atoms = np.asarray(params["atoms"], np.float64)
     if not np.isfinite(atoms).all():
         raise ValueError("score: params['atoms'] holds values that are not finite")
-    lacks = {
-        name for name, there in (("truth", truth), ("steps", getattr(sae, "steps", None))) if there is None
+    labels, scores_true = (getattr(source, name, None) for name in ("labels", "scores_true"))
+    there = {
+        "truth": truth,
+        "steps": getattr(sae, "steps", None),
+        "pairs": getattr(source, "paired", False) or None,
+        "labels": labels,
+        "scores_true": scores_true,
     }
+    lacks = {name for name, value in there.items() if value is None}
 
     missing = {name: absent(formula.arguments, lacks) for name, formula in wanted.items()}
     names = set().union(*(closure(f.arguments) for name, f in wanted.items() if not missing[name]))
@@ -71,8 +74,11 @@ def score(
         atoms=atoms,
         truth=truth,
         match=None if truth is None else partial(_match, atoms, truth),
-        binary_codes=partial(_binary_codes, sae, params, source, truth, eps),
-        sample_codes=partial(_sample_codes, sae, params, source, eps),
+        binary_codes=partial(kept.binary_codes, sae, params, source, truth, eps),
+        sample_codes=partial(kept.sample_codes, sae, params, source, eps),
+        pool=partial(kept.pool, sae, params, source, eps),
+        labels=jax.tree.map(np.asarray, labels),
+        scores_true=jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), scores_true),
     )
     given, refused = _given(book, names)
     streamed = _stream(sae, params, source, names, truth=truth, given=given, refused=refused, eps=eps)
@@ -171,17 +177,17 @@ def _fitting(names, refused, seen):
 @partial(jax.jit, static_argnames=("names", "functions"))
 def _block(sae, params, chunk, world, given, eps, *, names, functions):
     """Every statistic of one chunk; what no statistic reads is never computed."""
-    code = _encode(sae, params, chunk.x, chunk.zt)
+    code = encode(sae, params, chunk.x, chunk.zt)
     lengths = jnp.linalg.norm(params["atoms"], axis=1)
     steps = None
     if any("steps" in STATISTICS[name].needs for name in names):
         indices, values = sae.steps(params, chunk.x)
-        steps = indices, _above(values, lengths[indices], eps)
+        steps = indices, above(values, lengths[indices], eps)
     batch = Batch(
         x=chunk.x,
         xhat=sae.decode(params, code),
         code=code,
-        active=_active(code, lengths, eps),
+        active=active(code, lengths, eps),
         atoms=params["atoms"],
         center=chunk.center,
         zt=chunk.zt,
@@ -193,53 +199,5 @@ def _block(sae, params, chunk, world, given, eps, *, names, functions):
     return [function(batch) for function in functions]
 
 
-@jax.jit
-def _codes(sae, params, x, zt, eps):
-    lengths = jnp.linalg.norm(params["atoms"], axis=1)
-    return _active(_encode(sae, params, x, zt), lengths, eps)
-
-
-def _active(code, lengths, eps):
-    """The code with its repeats merged, and 0 where at most eps on a unit atom."""
-    code = code.merged()
-    return code.replace(values=_above(code.values, tally.of_latent(code, lengths), eps))
-
-
-def _above(values, lengths, eps):
-    return jnp.where(jnp.abs(values) * lengths <= eps, 0.0, values)
-
-
-def _encode(sae, params, x, zt) -> Code:
-    """The oracle reads the true codes; nothing else ever sees them."""
-    given = getattr(sae, "encode_true", None)
-    return sae.encode(params, x) if given is None else given(params, x, zt)
-
-
 def _match(atoms, truth):
     return matching.by_cosine(Overlap(atoms, truth.atoms))
-
-
-def _encoded(sae, params, x, zt, eps):
-    """The active codes of a few rows as a scipy.sparse array in float64."""
-    from scipy.sparse import vstack
-
-    step = rows_at_once(len(params["atoms"]) + (0 if zt is None else zt.shape[1]), x.shape[1])
-    parts = [
-        _codes(sae, params, *to_device((x[i : i + step], None if zt is None else zt[i : i + step])), eps)
-        for i in range(0, len(x), step)
-    ]
-    return vstack([tally.to_csr(part) for part in parts], format="csr")
-
-
-def _binary_codes(sae, params, source, truth, eps):
-    """Codes of x = b D* + offset, b the supports of the first held-out rows, and b."""
-    from scipy.sparse import csr_array
-
-    support = (first_rows(source, BINARY, 1) > 0).astype(np.float64)
-    x = support @ truth.atoms + truth.offset
-    return _encoded(sae, params, x, support, eps), csr_array(support)
-
-
-def _sample_codes(sae, params, source, eps):
-    zt = None if source.truth is None else first_rows(source, SAMPLE, 1)
-    return _encoded(sae, params, first_rows(source, SAMPLE, 0), zt, eps).toarray()

@@ -31,6 +31,7 @@ class Source(struct.PyTreeNode):
     """
 
     stackable: ClassVar[bool] = False  # members of one stack may bring their own leaves
+    paired: ClassVar[bool] = False  # rows 2j and 2j + 1 are an image and its text (`mpsae.pairs`)
 
     dim: int = struct.field(pytree_node=False)
     rows_held_out: int = struct.field(pytree_node=False)

@@ -21,7 +21,7 @@ from scoring import (
     sampled,
 )
 
-from mpsae import bounds, heldout
+from mpsae import bounds, heldout, kept
 from mpsae import score as scorer
 from mpsae.metrics import base
 from mpsae.metrics.base import METRICS, STATISTICS, Matrix, Value, known_metrics, metric, shared, statistic
@@ -107,7 +107,7 @@ def test_no_score_depends_on_the_order_of_samples_or_latents():
 @INVARIANCE
 def test_no_score_depends_on_how_a_block_is_cut(rows, monkeypatch):
     monkeypatch.setattr(heldout, "rows_at_once", lambda width, dim: rows)
-    monkeypatch.setattr(scorer, "rows_at_once", lambda width, dim: rows)
+    monkeypatch.setattr(kept, "rows_at_once", lambda width, dim: rows)
     same(reference(), everything(Pursuit(k=3), {"atoms": UNIT}, Rows(X, Z, WORLD, 100)))
 
 

@@ -35,10 +35,26 @@ CONSTANTS = {
     "match": "[P] latent matched to each true feature by signed cosine, -1 = none",
     "binary_codes": "(z [1000, p], z_true [1000, P]) of binary samples in scipy.sparse, to match by codes",
     "sample_codes": "[256, p] codes of the first 256 rows",
+    "pool": "the Pool: rows, reconstructions and codes of the first 1000 held-out pairs",
+    "labels": "the Labels of the held-out pairs, in numpy; those of the pool come first",
+    "scores_true": "the TrueScores of a world of pairs, in numpy",
 }
-NEEDS_TRUTH = ("truth", "match", "binary_codes")
+NEEDS = {
+    "truth": "truth",
+    "match": "truth",
+    "binary_codes": "truth",
+    "pool": "pairs",
+    "labels": "labels",
+    "scores_true": "scores_true",
+}
 Table = Array | np.ndarray  # numpy in a metric, JAX in a statistic
-ABSENT = {"truth": "no ground truth", "steps": "not a pursuit: the variant has no steps()"}
+ABSENT = {
+    "truth": "no ground truth",
+    "steps": "not a pursuit: the variant has no steps()",
+    "pairs": "rows are not pairs of an image and a text",
+    "labels": "no labels",
+    "scores_true": "no true modality scores",
+}
 
 
 class Truth(struct.PyTreeNode):
@@ -119,12 +135,41 @@ class Batch(struct.PyTreeNode):
 
 @dataclasses.dataclass(frozen=True)
 class Value:
-    """One number: None is "undefined", `count` is how many items a mean went over."""
+    """One number: None is "undefined", `count` is how many items a mean went over.
+
+    at: the point of a curve, or the part that it is about, as {"k": 4} or {"factor": "kind"}.
+    """
 
     value: float | None
     count: int | None = None
-    at: dict[str, float] = dataclasses.field(default_factory=dict)
+    at: dict[str, float | str] = dataclasses.field(default_factory=dict)
     note: str | None = None
+
+
+class Side(NamedTuple):
+    """One modality of the pool: N rows, what the SAE makes of them, and its active codes."""
+
+    x: Float[np.ndarray, "N dim"]
+    xhat: Float[np.ndarray, "N dim"]
+    z: Any  # scipy.sparse [N, p], float64
+
+
+class Pool(NamedTuple):
+    """Held-out pairs kept whole, for metrics that compare pairs with each other; row j pairs with row j.
+
+    empty: x̂ of a code without entries, so that part of a code decodes to z_part D + empty.
+    """
+
+    image: Side
+    text: Side
+    empty: Float[np.ndarray, " dim"]
+
+
+class TrueScores(struct.PyTreeNode):
+    """Of P true features: the share of the coefficient (linear) and its energy (squared) that is image."""
+
+    linear: Float[Table, " P"]
+    squared: Float[Table, " P"]
 
 
 class Matrix(NamedTuple):

@@ -1,0 +1,70 @@
+"""Held-out rows that are kept whole, for metrics that look at single rows or compare them with each other."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mpsae import tally
+from mpsae.code import Code
+from mpsae.encoding import active, encode
+from mpsae.heldout import Source, first_rows, rows_at_once, to_device
+from mpsae.metrics.base import Pool, Side
+from mpsae.pairs import split
+
+BINARY = 1000  # samples of the matching by codes
+SAMPLE = 256  # rows of the metrics that look at single supports
+POOL = 1000  # pairs of the metrics that compare pairs with each other
+
+
+def binary_codes(sae: Any, params: dict, source: Source, truth: Any, eps: float) -> tuple[Any, Any]:
+    """(codes of x = b D* + offset, b), both scipy.sparse; b are supports of the first held-out rows."""
+    from scipy.sparse import csr_array
+
+    support = (first_rows(source, BINARY, 1) > 0).astype(np.float64)
+    x = support @ truth.atoms + truth.offset
+    return _both(sae, params, x, support, eps)[0], csr_array(support)
+
+
+def sample_codes(sae: Any, params: dict, source: Source, eps: float) -> np.ndarray:
+    """[rows, p] active codes of the first held-out rows."""
+    x, zt = _rows(source, SAMPLE)
+    return _both(sae, params, x, zt, eps)[0].toarray()
+
+
+def pool(sae: Any, params: dict, source: Source, eps: float) -> Pool:
+    """The first held-out pairs with their active codes and reconstructions."""
+    x, zt = _rows(source, 2 * POOL)
+    codes, xhat = _both(sae, params, x, zt, eps)
+    image, text = (
+        Side(rows[0].astype(np.float64), rows[1].astype(np.float64), codes[start::2])
+        for start, rows in enumerate(split((x, xhat)))
+    )
+    nothing = Code(values=jnp.zeros((1, len(params["atoms"]))), width=len(params["atoms"]))
+    return Pool(image, text, np.asarray(sae.decode(params, nothing)[0], np.float64))
+
+
+def _rows(source, count):
+    return first_rows(source, count, 0), None if source.truth is None else first_rows(source, count, 1)
+
+
+def _both(sae, params, x, zt, eps):
+    """(active codes in scipy.sparse, x̂) of a few rows, a bounded number at a time."""
+    from scipy.sparse import vstack
+
+    step = rows_at_once(len(params["atoms"]) + (0 if zt is None else zt.shape[1]), x.shape[1])
+    codes, rebuilt = [], []
+    for i in range(0, len(x), step):
+        part = to_device((x[i : i + step], None if zt is None else zt[i : i + step]))
+        code, xhat = _encoded(sae, params, *part, eps)
+        codes.append(tally.to_csr(code))
+        rebuilt.append(np.asarray(xhat))
+    return vstack(codes, format="csr"), np.concatenate(rebuilt)
+
+
+@jax.jit
+def _encoded(sae, params, x, zt, eps):
+    code = encode(sae, params, x, zt)
+    lengths = jnp.linalg.norm(params["atoms"], axis=1)
+    return active(code, lengths, eps), sae.decode(params, code)

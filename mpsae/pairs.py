@@ -1,0 +1,132 @@
+"""Two modalities in one stream of rows, and what is known of each pair.
+
+Rows of a paired source are interleaved: row 2j is an image, row 2j + 1 the text that belongs to it, in
+training batches and in held-out blocks. So an SAE sees both modalities in equal number, every ordinary
+metric reads both, and `split` gives a statistic the two sides in the same order.
+"""
+
+import hashlib
+from typing import Any, ClassVar
+
+import flax.struct as struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from mpsae.shuffle import shuffled
+from mpsae.source import BLOCK, Source, check_held_out
+
+CENTRINGS = ("none", "global", "modality")
+
+
+def split(tree: Any) -> tuple[Any, Any]:
+    """(image rows, text rows) of every leaf [2·pairs, ...]."""
+    return jax.tree.map(lambda leaf: leaf[0::2], tree), jax.tree.map(lambda leaf: leaf[1::2], tree)
+
+
+def interleaved(image: Any, text: Any) -> Any:
+    """The inverse of `split` for two arrays [pairs, ...]."""
+    stack = jnp.stack if isinstance(image, jax.Array) else np.stack
+    return stack([image, text], axis=1).reshape(2 * len(image), *image.shape[1:])
+
+
+class Labels(struct.PyTreeNode):
+    """What is known of the held-out pairs: for each factor the class of every pair.
+
+    of: factor -> [pairs], -1 where unknown. classes: factor -> names. parent: factor -> the coarser
+    factor whose class is decided by it, as kind -> family -> domain.
+    """
+
+    of: dict[str, Int[Array, " pairs"]]
+    classes: tuple[tuple[str, tuple[str, ...]], ...] = struct.field(pytree_node=False, default=())
+    parent: tuple[tuple[str, str], ...] = struct.field(pytree_node=False, default=())
+
+    def names(self, factor: str) -> tuple[str, ...]:
+        """The names of a factor's classes."""
+        return dict(self.classes)[factor]
+
+
+class PairedArrays(Source):
+    """Stored rows of two modalities and their pairs: each pair exactly once per epoch.
+
+    held: the held-out pairs, interleaved. labels: of the held-out pairs. chains: held-out texts from
+    the most general to the full one, level by level.
+    """
+
+    paired: ClassVar[bool] = True
+
+    image: Float[Array, "images dim"]
+    text: Float[Array, "texts dim"]
+    pairs: Int[Array, "pairs 2"]  # row of an image, row of its text
+    held: Float[Array, "held dim"]
+    labels: Labels | None = None
+    chains: Float[Array, "items levels dim"] | None = None
+
+    def batch(self, key: Array, step: Array | int, size: int) -> Float[Array, "size dim"]:
+        """Pairs at positions step·size/2 ... of the shuffled stream, interleaved; size must be even."""
+        if size % 2:
+            raise ValueError(f"batch = {size}: must be even, rows of paired data come two by two")
+        start = jnp.asarray(step).astype(jnp.uint32) * (size // 2)
+        positions = start + jnp.arange(size // 2, dtype=jnp.uint32)
+        chosen = self.pairs[shuffled(key, len(self.pairs), positions)]
+        return interleaved(self.image[chosen[:, 0]], self.text[chosen[:, 1]])
+
+    def held_out(self, i: Array | int) -> tuple[Float[Array, "block dim"], None]:
+        """Rows i·block ... of the held-out pairs; no codes are known."""
+        return jax.lax.dynamic_slice_in_dim(self.held, i * self.block, self.block), None
+
+    def fingerprint(self) -> str:
+        """sha256 of shape and bytes of every array, labels and chains included."""
+        digest = hashlib.sha256()
+        for leaf in jax.tree.leaves((self.image, self.text, self.pairs, self.held, self.labels, self.chains)):
+            values = np.ascontiguousarray(leaf)
+            values = values.astype("<f4" if values.dtype.kind == "f" else "<i4")
+            digest.update(f"{values.dtype.name} {values.shape}".encode())
+            digest.update(values.data)
+        digest.update(repr(self.labels and (self.labels.classes, self.labels.parent)).encode())
+        return digest.hexdigest()
+
+
+def paired_arrays(
+    image: np.ndarray,
+    text: np.ndarray,
+    pairs: np.ndarray,
+    held_pairs: np.ndarray,
+    *,
+    centring: str = "none",
+    labels: Labels | None = None,
+    chains: np.ndarray | None = None,
+) -> PairedArrays:
+    """The source of rows [images, dim], [texts, dim] with pairs [q, 2] to train on and held-out pairs.
+
+    centring: `global` takes the mean of all training pairs off every row, `modality` the mean of the
+    training images off images and of the texts off texts (each row counted as often as it is paired).
+    chains [items, levels] are rows of `text`. Raises ValueError for an unknown centring.
+    """
+    if centring not in CENTRINGS:
+        raise ValueError(f"centring = {centring!r}: must be one of {', '.join(CENTRINGS)}")
+    check_held_out(2 * len(held_pairs))
+    image, text = (np.asarray(rows, np.float32) for rows in (image, text))
+    shifts = centres(image[pairs[:, 0]], text[pairs[:, 1]], centring)
+    image, text = (rows - shift for rows, shift in zip((image, text), shifts, strict=True))
+    held = interleaved(image[held_pairs[:, 0]], text[held_pairs[:, 1]])
+    return PairedArrays(
+        dim=image.shape[1],
+        rows_held_out=len(held),
+        block=min(BLOCK, len(held)),
+        image=jnp.asarray(image),
+        text=jnp.asarray(text),
+        pairs=jnp.asarray(pairs, jnp.int32),
+        held=jnp.asarray(held),
+        labels=labels,
+        chains=None if chains is None else jnp.asarray(text[chains]),
+    )
+
+
+def centres(image: np.ndarray, text: np.ndarray, centring: str) -> tuple[np.ndarray, np.ndarray]:
+    """What `centring` takes off images and off texts, [dim] each in float32."""
+    means = [np.asarray(rows, np.float64).mean(0) for rows in (image, text)]
+    both = (means[0] + means[1]) / 2
+    chosen = {"none": [0 * both, 0 * both], "global": [both, both], "modality": means}[centring]
+    return chosen[0].astype(np.float32), chosen[1].astype(np.float32)
