@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from mpsae.config import Run
     from mpsae.oracle import Bound
+    from mpsae.source import SourceConfig
 
 SCALES = ("smoke", "quick", "full")
 
@@ -25,7 +26,8 @@ class Experiment:
 
     `runs(scale)` is the grid; `bounds` are dictionaries nobody trained (see `oracle`) that are
     scored on every world of the grid; `figures(results)` draws from stored rows alone;
-    `notes(scale)` says what the grid leaves out here.
+    `notes(scale)` says what the grid leaves out here. `on(source, scale)` is the grid on
+    other data, of an experiment that can be asked for it.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Experiment:
     figures: Callable[["Results"], dict[str, "Figure"]]
     bounds: tuple["Bound", ...] = ()
     notes: Callable[[str], list[str]] = lambda scale: []
+    on: Callable[["SourceConfig", str], list["Run"]] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -43,16 +43,25 @@ class Scores(NamedTuple):
 
 
 def score(
-    sae: Any, params: dict, source: Source, *, metrics: Sequence[str] | None = None, eps: float = 0.0
+    sae: Any,
+    params: dict,
+    source: Source,
+    *,
+    metrics: Sequence[str] | None = None,
+    also: Sequence[str] = (),
+    eps: float = 0.0,
 ) -> Scores:
-    """Every requested metric (default: all known) of a frozen SAE on the held-out rows of a source.
+    """Every requested metric of a frozen SAE on the held-out rows of a source.
 
+    By default all known but those that are computed only on request; `also` names some of these.
     What needs truth, pursuit steps or a smaller table is null with a note. A code of at
     most `eps` on a unit atom counts as inactive (0 keeps all; 1e-3 in Tree SAE; a pursuit
     without tolerance needs it, or its steps on rounding error count); x̂ keeps every code.
     """
     known = base.known_metrics()
-    wanted = {name: pick(known, name, "metric") for name in (known if metrics is None else metrics)}
+    usual = [name for name, formula in known.items() if not formula.on_request]
+    asked = dict.fromkeys((*(usual if metrics is None else metrics), *also))
+    wanted = {name: pick(known, name, "metric") for name in asked}
     truth = None if source.truth is None else Truth.of(source.truth)
     atoms = np.asarray(params["atoms"], np.float64)
     if not np.isfinite(atoms).all():

@@ -127,6 +127,11 @@ class SourceConfig:
 
     name: ClassVar[str] = "source"
 
+    @property
+    def title(self) -> str:
+        """What a figure calls the data; not part of its identity."""
+        return self.name
+
     def __init_subclass__(cls, *, name: str | None = None):
         super().__init_subclass__()
         dataclasses.dataclass(frozen=True, kw_only=True)(cls)

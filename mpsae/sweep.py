@@ -171,7 +171,7 @@ def _score(job: Job, one: Trained) -> tuple[Any, dict, Scores, list[tuple[str, V
     k, ks = getattr(job.run.sae, "k", 0), job.run.evaluation.ks
     trained = int(k) if k and k == int(k) else None
     more = curves(sae, params, job.source, ks, trained=trained).rows if ks else []
-    scores = score(sae, params, job.source)
+    scores = score(sae, params, job.source, also=job.run.evaluation.matrices)
     return sae, params, scores, more + _l0_miss(job.run.sae, scores)
 
 
@@ -207,7 +207,7 @@ def _record(job: Job, one: Trained, result: tuple, cost: dict[str, float], place
         scores=[value for value in values if value["metric"] in ("ev", "l0", "mcc_signed", "f1_hungarian")],
     )
     status = {"status": "diverged", "step": one.diverged} if one.diverged >= 0 else {"status": "ok"}
-    head = run.identity(job.fingerprint) | {"label": run.label or run.sae.name}
+    head = run.identity(job.fingerprint) | {"label": run.label or run.sae.name, "data": run.source.title}
     _append(place, job.id, head, origin, values, status | cost)
 
 
@@ -280,5 +280,10 @@ def _do_bound(
     scores = score(encoder, params, source)
     origin = place.origin | {"data": {"name": config.name, "fingerprint": fingerprint}}
     _append(
-        place, run_id, head | {"label": bound.name}, origin, _lines(scores.rows, scores.n), {"status": "ok"}
+        place,
+        run_id,
+        head | {"label": bound.name, "data": config.title},
+        origin,
+        _lines(scores.rows, scores.n),
+        {"status": "ok"},
     )

@@ -206,6 +206,7 @@ def test_tidy(path):
         "width": 20,
         "fields": {"k": 8},
         "source": {"name": "tree20", "fingerprint": "f00d"},
+        "data": "tree20",
         "seed": {"world": 0, "data": 0, "init": 0},
         "status": "ok",
         "metric": "mse",

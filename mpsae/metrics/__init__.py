@@ -12,6 +12,7 @@
 `spectrum`        effective ranks of codes and dictionary, interference
 `reference`       the codes of a few rows, to look at
 `stability`       two dictionaries of two seeds (functions, called by the sweep)
+`code_map`        a picture of the code space of pairs (only on request)
 `curves`          error against the number of atoms used at inference (formulas)
 
 Modules are imported by `base.known_metrics()`, never here: an import stays cheap.

@@ -187,10 +187,11 @@ class Statistic(NamedTuple):
 
 
 class Formula(NamedTuple):
-    """A registered numpy function and the names of what it is computed from."""
+    """A registered numpy function, the names of what it is computed from, and whether it must be asked for."""
 
     function: Callable
     arguments: tuple[str, ...]
+    on_request: bool = False
 
 
 STATISTICS: dict[str, Statistic] = {}
@@ -225,14 +226,17 @@ def shared(function: Callable) -> Callable:
     return function
 
 
-def metric(function: Callable | None = None, *, name: str | None = None):
+def metric(function: Callable | None = None, *, name: str | None = None, on_request: bool = False):
     """Register a metric under its function's name (or `name`); it returns a float, None,
-    a Value, a list of Values (a curve; the point is in `at`) or a Matrix."""
+    a Value, a list of Values (a curve; the point is in `at`) or a Matrix.
+
+    on_request: too slow for every run; computed only where it is named.
+    """
 
     def register(function: Callable) -> Callable:
         label = name or function.__name__
         _unique(METRICS, function, label, "metric")
-        METRICS[label] = Formula(function, tuple(inspect.signature(function).parameters))
+        METRICS[label] = Formula(function, tuple(inspect.signature(function).parameters), on_request)
         return function
 
     return register if function is None else register(function)

@@ -19,6 +19,9 @@ def main(argv: list[str]) -> int:
         metavar="ID[:FIELD=V,...]",
         help="a variant or preset to run beside the experiment's own, as soft or topk:k=3",
     )
+    parser.add_argument(
+        "--data", type=Path, metavar="FOLDER", help="embeddings to run on instead (see `mpsae embed`)"
+    )
     parser.add_argument("--scale", choices=SCALES, default="quick", help="smoke < 1 min, quick, full")
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder for rows and figures")
     parser.add_argument("--no-figures", action="store_true", help="only make the rows")
@@ -39,7 +42,7 @@ def main(argv: list[str]) -> int:
         progress.say(note)
     for path in chosen.plugins:
         load(path)
-    runs = experiment.runs(chosen.scale)
+    runs = experiment.runs(chosen.scale) if chosen.data is None else _on(experiment, chosen)
     sweep(
         runs + [run for name in chosen.also for run in beside(runs, name)],
         experiment=experiment.name,
@@ -54,3 +57,12 @@ def main(argv: list[str]) -> int:
         figures.draw(experiment, stored, progress)
     print(verdict.lines(experiment, stored))
     return 0
+
+
+def _on(experiment, chosen):
+    """The grid on a folder of embeddings."""
+    from mpsae.sources.embeddings import Embeddings
+
+    if experiment.on is None:
+        raise ValueError(f"--data {chosen.data}: experiment {experiment.name} is about data of its own")
+    return experiment.on(Embeddings(path=str(chosen.data)), chosen.scale)
