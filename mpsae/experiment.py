@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mpsae.claim import Claim, Compare
+from mpsae.scales import SCALES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from mpsae.config import Run
     from mpsae.oracle import Bound
-
-SCALES = ("smoke", "quick", "full")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
