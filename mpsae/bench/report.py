@@ -126,7 +126,8 @@ def figure(folder: Path) -> Path:
         caption(
             drawn,
             "CPU time of one thread; medians of interleaved rounds with their range. `ours` is the route"
-            " that the sizes choose. Codes were checked equal before timing. Below each axis: batch x dim, atoms, k.",
+            " that the sizes choose. MP training and encoding: codes were checked equal before timing (the other"
+            " panels compare no codes). Below each axis: batch x dim, atoms, k.",
         )
         out = io.BytesIO()
         drawn.savefig(out, format="png", dpi=150, metadata={"Software": None})
