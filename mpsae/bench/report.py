@@ -16,7 +16,7 @@ REFERENCE = {
 }
 TITLES = {
     "train": "MP training step (encode, loss, gradient, Adam): times faster than overcomplete's MpSAE",
-    "encode": "MP encoding, Gram matrix given where a route uses one: times faster than overcomplete's MpSAE",
+    "encode": "MP encoding, the Gram route given its matrix: times faster than overcomplete's MpSAE",
     "topk": "TopK training step: times faster than overcomplete's TopKSAE",
     "omp": "Orthogonal pursuit: times faster than SPAMS' omp at nearly the same error",
 }
