@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mpsae.claim import Claim, Compare
+from mpsae.scales import SCALES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from mpsae.config import Run
     from mpsae.oracle import Bound
     from mpsae.source import SourceConfig
-
-SCALES = ("smoke", "quick", "full")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

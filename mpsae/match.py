@@ -20,7 +20,7 @@ from jaxtyping import Float, Int
 
 from mpsae.assign import by_lists
 from mpsae.bounds import check_table
-from mpsae.overlap import Overlap, blocks, unit
+from mpsae.overlap import Overlap, blocks, normalised
 
 DENSE = 2**24  # entries up to which the whole table is made and solved at once: 4096 x 4096
 Matching = Int[np.ndarray, " P"]
@@ -33,7 +33,7 @@ def cosines(atoms: Float[np.ndarray, "p dim"], truth: Float[np.ndarray, "P dim"]
     Raises TooLarge where it is: `overlap.Overlap` is the same table at any size.
     """
     check_table(len(atoms), len(truth))
-    return unit(atoms) @ unit(truth).T
+    return normalised(atoms) @ normalised(truth).T
 
 
 def by_cosine(cosine: Cosines) -> Matching:

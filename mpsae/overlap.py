@@ -16,7 +16,7 @@ class Overlap:
     """
 
     def __init__(self, atoms: Float[np.ndarray, "p dim"], truth: Float[np.ndarray, "P dim"]):
-        self.atoms, self.truth = unit(atoms), unit(truth)
+        self.atoms, self.truth = normalised(atoms), normalised(truth)
         self.shape = len(self.atoms), len(self.truth)
 
     def __len__(self) -> int:
@@ -44,7 +44,7 @@ def blocks(table: np.ndarray | Overlap) -> Iterator[tuple[slice, np.ndarray]]:
         yield part, table[part]
 
 
-def unit(rows: np.ndarray) -> np.ndarray:
+def normalised(rows: Float[np.ndarray, "n dim"]) -> Float[np.ndarray, "n dim"]:
     """Rows of norm 1 in float64; zero rows stay zero."""
     rows = np.asarray(rows, np.float64)
     norms = np.linalg.norm(rows, axis=1, keepdims=True)

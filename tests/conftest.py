@@ -32,3 +32,17 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no development data at {folder}")
     return folder
+
+
+@pytest.fixture
+def registries():
+    """The registries of the scorer as they were, after a test that adds to them."""
+    from mpsae.metrics import base
+
+    base.known_metrics()
+    tables = (base.METRICS, base.STATISTICS, base.SHARED)
+    kept = [dict(table) for table in tables]
+    yield
+    for table, old in zip(tables, kept, strict=True):
+        table.clear()
+        table.update(old)

@@ -1,8 +1,13 @@
 """The bench: bounds from hand, agreement before timing, rows to table and figure."""
 
+import subprocess
+import sys
+
+import jax
 import numpy as np
 import pytest
 
+from mpsae import train
 from mpsae.bench import limits, ours, peers, report, run, stack
 from mpsae.bench.entrant import Entrant, agreement
 from mpsae.bench.limits import Limits
@@ -10,6 +15,7 @@ from mpsae.bench.problem import SIZES, Size, problem
 from mpsae.bench.race import Times, race, ratio
 from mpsae.bench.rows import newest, store
 from mpsae.progress import Progress
+from mpsae.sae import SAE
 
 TINY = Size(16, 8, 24, 2)
 ROUND = Limits(float32=1e9, bfloat16=2e9, cache=1e10, memory=1e9)
@@ -107,18 +113,50 @@ def test_no_speed_is_compared_between_different_codes(monkeypatch):
         results(monkeypatch, "encode")
 
 
-def test_a_training_entrant_really_trains():
+def test_a_training_entrant_really_trains(monkeypatch):
+    """Every turn is a step, from the atoms the one before it left, in this call or the last."""
     x, atoms = problem(TINY)
-    sae = ours.pursuits(TINY.k)["mp gram"]
-    entrant = ours.training("mp gram", sae, x, atoms)
+    seen, improve = [], SAE.improve
+
+    def noting(sae, params, opt, x, ctx, tx):
+        new = improve(sae, params, opt, x, ctx, tx)
+        jax.debug.callback(lambda *made: seen.append(made), ctx.step, params["atoms"], new[0]["atoms"])
+        return new
+
+    monkeypatch.setattr(SAE, "improve", noting)
+    entrant = ours.training("mp gram", ours.pursuits(TINY.k)["mp gram"], x, atoms)
     first = entrant.codes()
-    entrant.call(3)
+    assert not seen and entrant.compile_seconds > 0
+    for turns in (3, 2):
+        entrant.call(turns)
+    jax.effects_barrier()
+    assert [int(step) for step, _, _ in seen] == [0, 1, 2, 0, 1]
+    reached = atoms
+    for turn, (_, before, after) in enumerate(seen):
+        np.testing.assert_array_equal(before, reached)
+        assert np.abs(after - before).max() >= 1e-6 * turn  # the rate climbs from 0 by 3e-6 a step
+        reached = after
     np.testing.assert_array_equal(entrant.codes(), first)  # codes are those before any step
-    assert entrant.compile_seconds > 0
 
 
-def test_a_stack_of_ours_takes_its_steps():
-    assert stack.ours(2).unit == 2
+def test_a_stack_of_ours_takes_its_steps(monkeypatch):
+    reached, fit = [], train.fit
+
+    def noting(members, sources, *, width):
+        assert len(members) == stack.MEMBERS and width == stack.SIZE.width
+        return fit(members, sources, width=width, report=lambda step, steps, log: reached.append(step))
+
+    monkeypatch.setattr(train, "fit", noting)
+    entrant = stack.ours(2)
+    assert entrant.unit == 2
+    entrant.call(3)
+    assert reached == [1, 2] * 4  # the fit that compiles, and three that are timed
+
+
+def test_the_verb_starts_no_library_before_the_core_is_chosen():
+    code = "import sys, mpsae.verbs.bench; assert not {'jax', 'numpy', 'scipy'} & set(sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_an_empty_folder_is_refused(tmp_path):

@@ -11,12 +11,13 @@ import pytest
 
 from mpsae import rows
 from mpsae.claim import judge
-from mpsae.experiment import SCALES, Results, find, known, results
+from mpsae.experiment import Results, find, known, results
 from mpsae.inference import curves
 from mpsae.metrics.base import known_metrics
 from mpsae.plots import style
 from mpsae.progress import Progress
 from mpsae.saes.topk import TopK
+from mpsae.scales import SCALES
 from mpsae.score import score
 from mpsae.source import known_sources
 from mpsae.verbs import figures, verdict

@@ -1,4 +1,4 @@
-"""How fast: our steps beside those of the peers that are installed, in one run, codes checked equal.
+"""How fast: our steps beside those of the peers that are installed, in one run, pursuits' codes checked equal.
 
 `problem`   sizes, and rows and dictionaries to work on
 `entrant`   what races: a name, its codes, and a call that takes n steps

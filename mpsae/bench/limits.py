@@ -9,6 +9,8 @@ import jax.numpy as jnp
 from mpsae.bench.problem import Size
 from mpsae.routes.product import product
 
+PASSES = 10
+
 
 class Limits(NamedTuple):
     """Product rates in flop/s and bandwidths in bytes/s of the device in use.
@@ -31,20 +33,20 @@ def measured(*, edge: int = 1024) -> Limits:
     return Limits(
         float32=flops / _best(jax.jit(product), left, left),
         bfloat16=flops / _best(jax.jit(lambda a, b: product(a, b, out=jnp.float32)), low, low),
-        cache=2.0 * small.nbytes / _best(_passes, small),
-        memory=2.0 * large.nbytes / _best(_passes, large),
+        cache=2.0 * small.nbytes / _best(_passes, small, turns=PASSES),
+        memory=2.0 * large.nbytes / _best(_passes, large, turns=PASSES),
     )
 
 
 @jax.jit
 def _passes(x):
-    """Ten passes that read and write x in place."""
-    return jax.lax.fori_loop(0, 10, lambda i, x: x + jnp.float32(1), x)
+    """Passes that read and write x in place."""
+    return jax.lax.fori_loop(0, PASSES, lambda i, x: x + jnp.float32(1), x)
 
 
-def _best(function, *args):
+def _best(function, *args, turns=1):
+    """Seconds of one turn, where a call has `turns`."""
     jax.block_until_ready(function(*args))
-    turns = 10 if function is _passes else 1
     spent = []
     for _ in range(7):
         began = time.perf_counter()

@@ -72,7 +72,7 @@ def orthogonal(name: str, k: int, x: np.ndarray, atoms: np.ndarray, *, given: bo
 
 
 def encoding(name: str, route: str, size: Size, x: np.ndarray, atoms: np.ndarray) -> Entrant:
-    """The pursuit alone on a fixed dictionary; the Gram routes are given the Gram matrix."""
+    """The pursuit alone on a fixed dictionary; `gram` is given the Gram matrix, `screened_gram` makes its own."""
     rows, book, rule = jnp.asarray(x), jnp.asarray(atoms), Rule(size.k)
     table = jax.jit(gram)(book) if route == "gram" else None
 

@@ -30,11 +30,7 @@ def overcomplete_training(kind: str, k: int, x: np.ndarray, atoms: np.ndarray) -
 
     def call(n: int) -> None:
         for _ in range(n):
-            _, _, rebuilt = sae(rows)
-            loss = (rows - rebuilt).square().sum(-1).mean()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+            descend(optimizer, rows, sae(rows)[2])
 
     return Entrant(f"overcomplete {kind}", _codes(lambda: sae.encode(rows)[1]), call)
 
@@ -83,11 +79,7 @@ def saelens_training(k: int, x: np.ndarray, atoms: np.ndarray) -> Entrant:
 
     def call(n: int) -> None:
         for _ in range(n):
-            rebuilt = sae.decode(sae.encode_with_hidden_pre(rows)[0])
-            loss = (rows - rebuilt).square().sum(-1).mean()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+            descend(optimizer, rows, sae.decode(sae.encode_with_hidden_pre(rows)[0]))
 
     return Entrant("SAELens mp", _codes(lambda: sae.encode_with_hidden_pre(rows)[0]), call)
 
@@ -103,8 +95,7 @@ def spams_encoding(k: int, x: np.ndarray, atoms: np.ndarray) -> Entrant:
     rows, book = np.asfortranarray(x.T), np.asfortranarray(atoms.T)
 
     def encode():
-        # Plain Python numbers are taken as "no limit on the count reached": 0 nonzeros.
-        codes = spams.omp(rows, book, L=np.int32(k), eps=np.float32(0), numThreads=1)
+        codes = spams.omp(rows, book, L=k, eps=0.0, numThreads=1)
         if codes.nnz != k * len(x):
             raise ValueError(f"SPAMS returned {codes.nnz} nonzeros instead of {k} in each of {len(x)} rows")
         return codes
@@ -114,6 +105,14 @@ def spams_encoding(k: int, x: np.ndarray, atoms: np.ndarray) -> Entrant:
             encode()
 
     return Entrant("SPAMS omp", lambda: encode().T.toarray(), call)
+
+
+def descend(optimizer, rows, rebuilt) -> None:
+    """One step of a torch optimiser down the squared error of what was rebuilt of `rows`."""
+    loss = (rows - rebuilt).square().sum(-1).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
 
 
 def _codes(encode):

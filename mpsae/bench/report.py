@@ -16,7 +16,7 @@ REFERENCE = {
 }
 TITLES = {
     "train": "MP training step (encode, loss, gradient, Adam): times faster than overcomplete's MpSAE",
-    "encode": "MP encoding, Gram matrix given where a route uses one: times faster than overcomplete's MpSAE",
+    "encode": "MP encoding, the Gram route given its matrix: times faster than overcomplete's MpSAE",
     "topk": "TopK training step: times faster than overcomplete's TopKSAE",
     "omp": "Orthogonal pursuit: times faster than SPAMS' omp at nearly the same error",
 }
@@ -126,7 +126,8 @@ def figure(folder: Path) -> Path:
         caption(
             drawn,
             "CPU time of one thread; medians of interleaved rounds with their range. `ours` is the route"
-            " that the sizes choose. Codes were checked equal before timing. Below each axis: batch x dim, atoms, k.",
+            " that the sizes choose. MP training and encoding: codes were checked equal before timing (the other"
+            " panels compare no codes). Below each axis: batch x dim, atoms, k.",
         )
         out = io.BytesIO()
         drawn.savefig(out, format="png", dpi=150, metadata={"Software": None})

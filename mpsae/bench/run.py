@@ -16,7 +16,6 @@ from mpsae.routes.plan import choose
 
 ROUNDS = {"smoke": 2, "quick": 5, "full": 5}
 AGREE = 0.99  # share of rows that must have the codes of the first entrant
-TASKS = ("train", "encode", "topk", "omp", "stack", "memory")
 
 
 def results(scale: str, tasks: tuple[str, ...], progress: Progress) -> Iterator[dict[str, Any]]:

@@ -51,10 +51,6 @@ def overcomplete(steps: int) -> Entrant:
         for _ in range(n * steps):
             for sae, optimizer in zip(saes, optimizers, strict=True):
                 batch = rows[torch.randint(len(rows), (SIZE.batch,))]
-                _, _, rebuilt = sae(batch)
-                loss = (batch - rebuilt).square().sum(-1).mean()
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
+                peers.descend(optimizer, batch, sae(batch)[2])
 
     return Entrant("overcomplete, a loop", lambda: np.zeros((1, 1)), call, unit=steps)

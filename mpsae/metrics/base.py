@@ -255,13 +255,6 @@ def ratio(above: float, below: float, *, count: int | None = None, note: str = "
     return Value(None, count, note=note) if below == 0 else Value(float(above / below), count)
 
 
-def normalised(rows: Float[np.ndarray, "n dim"]) -> Float[np.ndarray, "n dim"]:
-    """Rows of norm 1 in float64; zero rows stay zero."""
-    rows = np.asarray(rows, np.float64)
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    return rows / np.where(norms > 0, norms, 1.0)
-
-
 def _unique(table: dict[str, Any], function: Callable, name: str, what: str) -> None:
     """Refuse a second definition; the same place again is a notebook re-run."""
     if table is not METRICS:

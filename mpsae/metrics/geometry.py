@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from mpsae.bounds import rows_per_block
-from mpsae.metrics.base import Matrix, Value, metric, normalised, shared
+from mpsae.metrics.base import Matrix, Value, metric, shared
+from mpsae.overlap import normalised
 
 RADII = (1, 2, 5, 10, 20, 50, 100)  # of Babel
 BLOCK = 1024  # rows of G at once; fewer in a wide dictionary

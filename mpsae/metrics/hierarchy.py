@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from mpsae.bounds import rows_per_block
-from mpsae.metrics.base import Matrix, Value, metric, normalised, ratio, shared
+from mpsae.metrics.base import Matrix, Value, metric, ratio, shared
 from mpsae.metrics.recovery import recovered_by
+from mpsae.overlap import normalised
 
 DRAWN = 512  # largest P of a heatmap
 

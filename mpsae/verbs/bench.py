@@ -4,9 +4,9 @@ import os
 import shlex
 from pathlib import Path
 
+from mpsae.scales import SCALES
 from mpsae.verbs.arguments import Arguments
 
-SCALES = ("smoke", "quick", "full")
 TASKS = ("train", "encode", "topk", "omp", "stack", "memory")
 
 

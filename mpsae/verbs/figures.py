@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from mpsae.experiment import SCALES, Experiment, Results, find, results
+from mpsae.experiment import Experiment, Results, find, results
 from mpsae.progress import Progress
+from mpsae.scales import SCALES
 from mpsae.verbs.arguments import Arguments
 
 

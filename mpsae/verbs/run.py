@@ -3,7 +3,7 @@
 import shlex
 from pathlib import Path
 
-from mpsae.experiment import SCALES
+from mpsae.scales import SCALES
 from mpsae.verbs.arguments import Arguments
 
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from mpsae.claim import Verdict, judge, verdict_lines
-from mpsae.experiment import SCALES, Experiment, Results, find, results
+from mpsae.experiment import Experiment, Results, find, results
+from mpsae.scales import SCALES
 from mpsae.verbs.arguments import Arguments
 
 
