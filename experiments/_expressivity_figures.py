@@ -1,0 +1,118 @@
+"""Figures of the expressivity experiment, drawn from rows and the matrices they point to."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from _pair_figures import CENTRED, labels_in
+
+from mpsae import plots
+
+CONVENTIONS = (
+    ("ev", "explained variance\n(about the mean per dimension)"),
+    ("r2_scalar", "R² about one scalar mean\n(the paper's convention)"),
+    ("ev_uncentred", "1 - error / energy\n(uncentred)"),
+    ("eff_rank_gram", "effective rank\nof co-activation"),
+)
+BINS = np.linspace(-1, 1, 201)
+
+
+def asked(row):
+    """The L0 that a run was asked for."""
+    return row["fields"].get("target_l0") or row["fields"].get("k")
+
+
+def conventions(rows, name, centring):
+    """Fig 5, 6: every convention of R², and the effective rank, against the measured L0."""
+    labels = labels_in(rows)
+    measured = {row["run"]: row["value"] for row in rows if row["metric"] == "l0"}
+    figure, axes = plt.subplots(1, len(CONVENTIONS), figsize=(13, 3.9))
+    for place, (metric, title) in zip(axes, CONVENTIONS, strict=True):
+        for label in labels:
+            mine = [row for row in rows if row["metric"] == metric and row["label"] == label]
+            points = []
+            for k in sorted({asked(row) for row in mine}):
+                at_k = [row for row in mine if asked(row) == k]
+                span = plots.interval(row["value"] for row in at_k)
+                if span.n:
+                    x = float(np.median([measured[row["run"]] for row in at_k]))
+                    points.append((x, span.value, span.low, span.high))
+            if points:
+                table, look = np.array(points).T, plots.look(label, labels)
+                place.plot(table[0], table[1], label=label, **look)
+                place.fill_between(table[0], table[2], table[3], color=look["color"], alpha=0.16, lw=0)
+        place.set(title=title, xlabel="L0 on held-out rows")
+        place.set_xscale("log", base=2)
+    plots.legend(figure, axes[0], columns=len(labels))
+    plots.caption(
+        figure, f"{name}, {CENTRED[centring]}: what L0 buys. Median of {plots.seeds(rows)} seeds, band: 95 % bootstrap "
+        "interval. The same reconstructions in three conventions: an offset counts as explained in all but the first.",
+    )  # fmt: skip
+    return figure
+
+
+def geometry(results, rows, name, centring):
+    """Fig 7, 17: cosines of all pairs, Babel functions, at the smallest L0 that every SAE has."""
+    labels, k = labels_in(rows), min(asked(row) for row in rows if row["label"] == "MP")
+    mine = [row for row in rows if asked(row) == k]
+    figure, axes = plt.subplots(1, 3, figsize=(12.5, 4.2))
+    for label in labels:
+        found = [
+            results.matrix(row)
+            for row in mine
+            if row["metric"] == "coherence_hist" and row["label"] == label and row["array"]
+        ]
+        if found:
+            share = np.sum(found, axis=0) / np.sum(found)
+            colour = plots.look(label, labels)["color"]
+            axes[0].step((BINS[:-1] + BINS[1:]) / 2, np.maximum(share, 1e-6), color=colour, lw=1.1)
+    plots.log_axis(axes[0])
+    axes[0].set(title="cosines of all pairs of atoms", xlabel="cosine", ylabel="share of pairs")
+    for place, metric, title in (
+        (axes[1], "babel", "Babel function, whole dictionary"),
+        (axes[2], "babel_coactive", "Babel function, atoms active together"),
+    ):
+        plots.curve(
+            place, (r for r in mine if r["metric"] == metric), x=lambda row: row["at"]["r"], labels=labels
+        )
+        place.set_xscale("log")
+        plots.log_axis(place)
+        place.set(title=title, xlabel="r (largest sum of r cosines)")
+    plots.legend(figure, axes[1], columns=len(labels))
+    plots.caption(
+        figure, f"{name}, {CENTRED[centring]}, trained at L0 {k:g}: coherence. Median of {plots.seeds(mine)} seeds, "
+        "band: 95 % interval. Co-active values depend on how many atoms are active: compare at equal L0 only.",
+    )  # fmt: skip
+    return figure
+
+
+def inference(rows, name, centring):
+    """Fig 8: error against the k asked for at inference, a column per training L0."""
+    labels, ks = labels_in(rows), sorted({asked(row) for row in rows})
+    kinds = (
+        ("curve_steps_nmse", "asked for k atoms"),
+        ("curve_largest_nmse", "k largest codes it gives"),
+    )
+    figure, axes = plt.subplots(
+        2, len(ks), figsize=(2.7 * len(ks) + 1.6, 5.6), sharex=True, sharey=True, squeeze=False
+    )
+    for i, (metric, what) in enumerate(kinds):
+        for j, k in enumerate(ks):
+            plots.curve(
+                axes[i, j],
+                (row for row in rows if row["metric"] == metric and asked(row) == k),
+                x=lambda row: row["at"]["k"],
+                labels=labels,
+            )
+            axes[i, j].axvline(k, color="#999999", lw=0.8)
+            axes[i, j].set_xscale("log", base=2)
+            if i == 0:
+                axes[i, j].set_title(f"trained at L0 {k:g}")
+        axes[i, 0].set_ylabel(f"{what}\n‖x - x̂‖² / ‖x‖²")
+    plots.log_axis(axes[0, 0])
+    for place in axes[-1]:
+        place.set_xlabel("k at inference")
+    plots.legend(figure, axes[0, 0], columns=len(labels))
+    plots.caption(
+        figure, f"{name}, {CENTRED[centring]}: what one more atom buys at inference. Median of "
+        f"{plots.seeds(rows)} seeds, band: 95 % interval, grey line: the L0 of training.",
+    )  # fmt: skip
+    return figure

@@ -1,0 +1,57 @@
+"""The SAEs that the experiments on pairs compare, and the data they meet."""
+
+import dataclasses
+
+from mpsae.sources.paired import PRESETS
+
+from mpsae.config import Evaluation, Run, Seed
+from mpsae.optim import Optim
+from mpsae.sae import presets
+from mpsae.saes.batch_topk import BatchTopK
+from mpsae.saes.mp import MatchingPursuit
+from mpsae.saes.relu import ReLU
+from mpsae.saes.topk import TopK
+from mpsae.sources.scenes import Scenes
+
+SHOWN = ("ReLU", "TopK", "BatchTopK", "MP", "MP pre-bias")
+ORDER = (*SHOWN, "oracle codes", "oracle MP", "random")
+CENTRINGS = ("none", "global", "modality")
+STEPS = {"smoke": 200, "quick": 2_000, "full": 6_000}
+WIDTH, BATCH = 512, 512
+# Where the L1 strength starts so that the controller, which moves it by 3e-4 a step at most, can meet an L0.
+L1 = {2: 0.4, 4: 0.25, 5: 0.2, 8: 0.15, 16: 0.08, 32: 0.03}
+
+
+def contenders(k):
+    """Every SAE at one L0: MP as published for vision (no bias), and with the learned bias the others have."""
+    return {
+        "ReLU": ReLU(controller="integral", target_l0=float(k), l1=L1[k], control_from=0.1),
+        "TopK": TopK(k=k),
+        "BatchTopK": BatchTopK(k=float(k)),
+        "MP": presets()["mp_paper_vision"].replace(k=k),
+        "MP pre-bias": MatchingPursuit(k=k, select="max", norm="ball"),
+    }
+
+
+def sources(scale):
+    """Scenes as a small CLIP sees them, and a world whose modality scores are known."""
+    return [Scenes(), PRESETS["clip_like" if scale == "full" else "gap"]]
+
+
+def grid(source, scale, *, ks, seeds, centrings=CENTRINGS, evaluation=Evaluation(), first=None):
+    """Every SAE at every L0 and centring; `first` is the evaluation of the runs of seed 0."""
+    return [
+        Run(
+            source=dataclasses.replace(source, centring=centring),
+            sae=sae,
+            width=WIDTH,
+            optim=Optim(steps=STEPS[scale], batch=BATCH, lr=1e-3),
+            seed=Seed.all(seed),
+            label=label,
+            evaluation=first if first is not None and seed == 0 else evaluation,
+        )
+        for seed in range(seeds)
+        for k in ks
+        for label, sae in contenders(k).items()
+        for centring in centrings
+    ]

@@ -1,0 +1,94 @@
+"""Figures 5-8 and 17 of arXiv 2506.03093 on pairs: what does an SAE's L0 buy, and what does its dictionary look like?"""
+
+from _expressivity_figures import conventions, geometry, inference
+from _pairs import grid, sources
+
+from mpsae.claim import Compare
+from mpsae.config import Evaluation
+from mpsae.experiment import Experiment
+
+KS = {"smoke": (4,), "quick": (4, 16), "full": (2, 4, 8, 16, 32)}
+SEEDS = {"smoke": 1, "quick": 2, "full": 5}
+AT_INFERENCE = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+CENTRING = ("none", "modality")
+
+
+def on(source, scale):
+    """Every SAE at every L0 on one set of pairs."""
+    return grid(
+        source,
+        scale,
+        ks=KS[scale],
+        seeds=SEEDS[scale],
+        centrings=CENTRING,
+        evaluation=Evaluation(ks=AT_INFERENCE, matrices=("coherence_hist",)),
+    )
+
+
+def runs(scale):
+    """Scenes, and above smoke scale the paired world."""
+    return [run for source in sources(scale)[: 1 if scale == "smoke" else 2] for run in on(source, scale)]
+
+
+def figures(results):
+    """Per set of pairs: explained variance in every convention and rank, geometry, inference-time k."""
+    drawn = {}
+    for name in dict.fromkeys(row["data"] for row in results.rows):
+        for centring in CENTRING:
+            mine = [
+                row for row in results.rows
+                if row["data"] == name and row["source"].get("centring") == centring
+            ]  # fmt: skip
+            if mine:
+                title = f"{name}_{'raw' if centring == 'none' else 'centred'}"
+                drawn[f"{title}_l0"] = conventions(mine, name, centring)
+                drawn[f"{title}_geometry"] = geometry(results, mine, name, centring)
+                drawn[f"{title}_inference"] = inference(mine, name, centring)
+    return drawn
+
+
+def at(data, label, k, at=None, centring="none"):
+    """Rows of one SAE at one L0 on one set of pairs, pooled or at a point."""
+    return lambda row: (
+        row["data"] == data and row["label"] == label and k_of(row) == k and row["at"] == (at or {})
+        and row["source"].get("centring") == centring
+    )  # fmt: skip
+
+
+def k_of(row):
+    """The L0 that a run was asked for."""
+    return row["fields"].get("target_l0") or row["fields"].get("k")
+
+
+MAIN = "2506.03093"
+CLAIMS = tuple(
+    claim
+    for data in ("scenes", "paired")
+    for k in (4, 16)
+    for label in ("ReLU", "TopK", "BatchTopK")
+    for claim in (
+        Compare(f"{data}, L0 {k}: MP explains more variance than {label}", "ev", at(data, "MP", k),
+                at(data, label, k), "higher", source=f"{MAIN} Fig 5"),
+        Compare(f"{data}, L0 {k}, centred: MP explains more variance than {label}", "ev",
+                at(data, "MP", k, centring="modality"), at(data, label, k, centring="modality"), "higher",
+                source=f"{MAIN} Fig 5"),
+        Compare(f"{data}, L0 {k}: MP's dictionary is more coherent than {label}'s", "mean_max_cos",
+                at(data, "MP", k), at(data, label, k), "higher", source=f"{MAIN} Fig 7, 17"),
+        Compare(f"{data}, L0 {k}: MP's co-active atoms are less coherent than {label}'s", "babel_coactive",
+                at(data, "MP", k, {"r": 1}), at(data, label, k, {"r": 1}), "lower", source=f"{MAIN} Fig 7"),
+        Compare(f"{data}, L0 {k}: MP's error past its training k rises less than {label}'s",
+                "curve_steps_overshoot", at(data, "MP", k), at(data, label, k), "lower", source=f"{MAIN} Fig 8"),
+        Compare(f"{data}, L0 {k}: MP's codes have a higher effective rank than {label}'s", "eff_rank_gram",
+                at(data, "MP", k), at(data, label, k), "higher", source=f"{MAIN} Fig 6"),
+    )
+)  # fmt: skip
+
+EXPERIMENT = Experiment(
+    name="expressivity",
+    question="At equal L0 on image and text embeddings, who reconstructs best, in which convention, with what atoms?",
+    cost={"smoke": "under a minute", "quick": "about 6 minutes", "full": "about 90 minutes on 2 CPU cores"},
+    runs=runs,
+    claims=CLAIMS,
+    figures=figures,
+    on=on,
+)

@@ -1,0 +1,30 @@
+"""The captioned scenes as a small CLIP sees them: embeddings that ship with the package."""
+
+from pathlib import Path
+
+from mpsae.pairs import CENTRINGS, PairedArrays
+from mpsae.source import SourceConfig
+from mpsae.sources.embeddings import NORMS, check_choices, pairs_of
+from mpsae.store import read
+
+FOLDER = Path(__file__).resolve().parents[1] / "clip" / "scenes"
+
+
+class Scenes(SourceConfig, name="scenes"):
+    """Pairs of a drawn scene and its caption, every factor known; held out: combinations never trained on.
+
+    centring and norm as in `embeddings`.
+    """
+
+    centring: str = "none"
+    norm: str = "keep"
+
+    def validate(self) -> None:
+        """Refuse unknown options."""
+        super().validate()
+        check_choices(self, norm=NORMS, centring=CENTRINGS)
+
+    def build(self, world_seed: int) -> PairedArrays:
+        """The same rows and the same split for every seed."""
+        self.validate()
+        return pairs_of(read(FOLDER), held_out=0, centring=self.centring, norm=self.norm, where=str(FOLDER))
