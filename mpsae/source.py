@@ -5,7 +5,7 @@ import hashlib
 import json
 import math
 import typing
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import flax.struct as struct
 import jax
@@ -15,12 +15,21 @@ from jaxtyping import Array, Float, UInt8, UInt32
 
 from mpsae.registry import load_all, pick, refuse_twice
 from mpsae.shuffle import shuffled
-from synthetic.world import GENERATOR, World
+from synthetic.world import GENERATOR
 
 BLOCK = 1000  # held-out rows are served in blocks of this size
 WORLD_KEY, HELD_OUT_KEY, SPLIT_KEY = 0x776F726C, 0x68656C64, 0x73706C69  # any three distinct numbers
 
 SOURCES: dict[str, type["SourceConfig"]] = {}
+
+
+class World(Protocol):
+    """What a source needs of a world; what the scorer reads of one is `mpsae.metrics.base.Truth`."""
+
+    @property
+    def atoms(self) -> Float[Array, "features dim"]: ...
+
+    def sample(self, key: Array, n: int, /) -> tuple[Float[Array, "n dim"], Float[Array, "n features"]]: ...
 
 
 class Source(struct.PyTreeNode):
@@ -184,11 +193,18 @@ def world_key(world_seed: int) -> Array:
     return jax.random.fold_in(jax.random.key(WORLD_KEY), np.uint32(world_seed))
 
 
-def world_source(config: SourceConfig, world_seed: int, world: World, *, held_out: int) -> WorldSource:
-    """The source of a world that `config` and `world_seed` decide completely."""
+def world_source(
+    config: SourceConfig,
+    world_seed: int,
+    world: World,
+    *,
+    held_out: int,
+    kind: type[WorldSource] = WorldSource,
+) -> WorldSource:
+    """The source, of this kind, of a world that `config` and `world_seed` decide completely."""
     text = f"{config.canonical()} world_seed={world_seed} generator={GENERATOR}"
     digest = np.frombuffer(hashlib.sha256(text.encode()).digest(), np.uint8)
-    return WorldSource(
+    return kind(
         dim=world.atoms.shape[1],
         rows_held_out=held_out,
         block=min(BLOCK, held_out),
