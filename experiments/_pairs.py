@@ -2,8 +2,6 @@
 
 import dataclasses
 
-from mpsae.sources.paired import PRESETS
-
 from mpsae.config import Evaluation, Run, Seed
 from mpsae.optim import Optim
 from mpsae.sae import presets
@@ -11,6 +9,7 @@ from mpsae.saes.batch_topk import BatchTopK
 from mpsae.saes.mp import MatchingPursuit
 from mpsae.saes.relu import ReLU
 from mpsae.saes.topk import TopK
+from mpsae.sources.paired import PRESETS
 from mpsae.sources.scenes import Scenes
 
 SHOWN = ("ReLU", "TopK", "BatchTopK", "MP", "MP pre-bias")
@@ -18,14 +17,12 @@ ORDER = (*SHOWN, "oracle codes", "oracle MP", "random")
 CENTRINGS = ("none", "global", "modality")
 STEPS = {"smoke": 200, "quick": 2_000, "full": 6_000}
 WIDTH, BATCH = 512, 512
-# Where the L1 strength starts so that the controller, which moves it by 3e-4 a step at most, can meet an L0.
-L1 = {2: 0.4, 4: 0.25, 5: 0.2, 8: 0.15, 16: 0.08, 32: 0.03}
 
 
 def contenders(k):
     """Every SAE at one L0: MP as published for vision (no bias), and with the learned bias the others have."""
     return {
-        "ReLU": ReLU(controller="integral", target_l0=float(k), l1=L1[k], control_from=0.1),
+        "ReLU": ReLU(controller="follow", target_l0=float(k), l1=0.1, control_from=0.1),
         "TopK": TopK(k=k),
         "BatchTopK": BatchTopK(k=float(k)),
         "MP": presets()["mp_paper_vision"].replace(k=k),

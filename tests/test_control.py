@@ -42,7 +42,7 @@ def test_sign_is_a_power(l0, move):
     np.testing.assert_allclose(factors, move ** np.arange(1, 101), rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["sign", "integral"])
+@pytest.mark.parametrize("name", ["sign", "integral", "follow"])
 def test_factor_waits_until_it_is_on(name):
     factors = run(name, [50.0] * 20, [False] * 10 + [True] * 10)[1]
     np.testing.assert_array_equal(factors[:10], 1.0)
@@ -98,3 +98,32 @@ def test_state_keeps_structure_and_types(name):
     for value in (*state.values(), factor):
         assert value.dtype == jnp.float32
         assert value.shape == ()
+
+
+def test_follow_matches_its_recurrence():
+    l0s = drifting_l0()
+    factor, average, factors = 1.0, None, []
+    for l0 in np.asarray(l0s, float):
+        average = l0 if average is None else 0.95 * average + 0.05 * l0
+        factor *= np.exp(0.005 * np.clip(np.log(average / TARGET), -1, 1))
+        factors.append(factor)
+    np.testing.assert_allclose(run("follow", l0s, [True] * len(l0s))[1], factors, rtol=1e-4)
+
+
+@pytest.mark.parametrize("start_at", [1e-2, 1.0, 1e2])
+def test_follow_steers_a_lagging_response_from_far_away(start_at):
+    """An L0 that falls as 20·factor^-1/2 and lags by 100 steps meets its target within 1 %."""
+
+    def step(carry, _):
+        state, l0 = carry
+        state, factor = CONTROLLERS["follow"](state, l0, jnp.float32(TARGET), jnp.asarray(True))
+        return (state, l0 + 0.01 * (20 / jnp.sqrt(start_at * factor) - l0)), l0
+
+    begun = start(), jnp.float32(20 / np.sqrt(start_at))
+    _, l0s = jax.lax.scan(step, begun, length=4000)
+    np.testing.assert_allclose(l0s[-200:], TARGET, rtol=0.01)
+
+
+def test_follow_stays_in_its_range():
+    assert run("follow", [500.0] * 4000, [True] * 4000)[1].max() == pytest.approx(1e4, rel=1e-4)
+    assert run("follow", [0.01] * 4000, [True] * 4000)[1].min() == pytest.approx(1e-4, rel=1e-4)
