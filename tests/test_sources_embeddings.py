@@ -1,0 +1,130 @@
+"""Paired embeddings as a source: who is held out, which text stands for an image, labels and chains in order."""
+
+import jax
+import numpy as np
+import pytest
+
+from mpsae.pairs import split
+from mpsae.source import find_source
+from mpsae.sources.embeddings import Embeddings
+from mpsae.store import Labels, Rows, Store, Tree, write
+
+DIM, IMAGES = 6, 10
+RNG = np.random.default_rng(0)
+IMAGE = RNG.normal(size=(IMAGES, DIM)).astype(np.float32)
+TEXT = RNG.normal(size=(2 * IMAGES + 1, DIM)).astype(np.float32)  # the last one is nobody's
+PAIRS = np.array([[i, 2 * i + c] for i in range(IMAGES) for c in (1, 0)])  # the second text comes first
+KIND = np.arange(IMAGES) % 3
+ABOUT = {"model": {}, "preprocess": {}, "provenance": {}, "left_out": []}
+
+
+def store(labels=None, pairs=PAIRS):
+    rows = {"image": Rows([IMAGE]), "text": Rows([TEXT])}
+    return Store(
+        rows=rows,
+        ids={name: np.arange(len(part)) for name, part in rows.items()},
+        pairs=pairs,
+        items={},
+        labels=labels or Labels(),
+        record=ABOUT,
+        fingerprint="",
+    )
+
+
+def labelled(**more):
+    classes = {"kind": ("cat", "dog", "fern"), "family": ("animal", "plant"), "split": ("train", "held_out")}
+    values = {"kind": KIND, "family": (KIND == 2).astype(np.int64)} | more
+    kept = {name: names for name, names in classes.items() if name in values}
+    chains = np.array([[20, 2 * i + 1] for i in range(IMAGES)])
+    trees = {"kind": Tree("family", np.array([0, 0, 1]))}
+    return Labels(classes=kept, values={"image": values}, trees=trees, chains=chains)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    def make(made):
+        write(tmp_path / "pets", made)
+        return str(tmp_path / "pets")
+
+    return make
+
+
+def test_held_out_images_come_once_with_their_first_text(folder):
+    path = folder(store())
+    source = Embeddings(path=path, held_out=4).build(0)
+    image, text = split(np.asarray(source.held))
+    images = [int(np.abs(IMAGE - row).sum(1).argmin()) for row in image]
+    assert len(set(images)) == 4 and source.rows_held_out == 8
+    np.testing.assert_array_equal(text, TEXT[2 * np.array(images) + 1])
+    trained = {int(i) for i in source.pairs[:, 0]}
+    assert trained == set(range(IMAGES)) - set(images) and len(source.pairs) == 12
+    assert Embeddings(path=path).title == "pets"
+    again = Embeddings(path=path, held_out=4).build(7)  # no seed changes who is held out
+    assert again.fingerprint() == source.fingerprint()
+
+
+def test_without_held_out_rows_the_pairs_trained_on_are_scored(folder):
+    source = Embeddings(path=folder(store()), held_out=0).build(0)
+    assert len(source.pairs) == 20 and source.rows_held_out == 20
+
+
+def test_a_split_factor_decides_and_is_no_label(folder):
+    told = np.zeros(IMAGES, np.int64)
+    told[[1, 5, 8]] = 1
+    source = Embeddings(path=folder(store(labelled(split=told))), held_out=4).build(0)
+    np.testing.assert_array_equal(split(np.asarray(source.held))[0], IMAGE[[1, 5, 8]])
+    assert sorted(source.labels.of) == ["family", "kind"]
+    np.testing.assert_array_equal(source.labels.of["kind"], KIND[[1, 5, 8]])
+    assert source.labels.names("kind") == ("cat", "dog", "fern")
+    assert source.labels.parent == (("kind", "family"),)
+    np.testing.assert_array_equal(source.chains, TEXT[[[20, 3], [20, 11], [20, 17]]])
+
+
+def test_norm_and_centring(folder):
+    path = folder(store())
+    unit = Embeddings(path=path, held_out=4, norm="unit").build(0)
+    np.testing.assert_allclose(np.linalg.norm(unit.held, axis=1), 1, rtol=1e-5)
+    centred = Embeddings(path=path, held_out=4, centring="modality").build(0)
+    image, text = split(np.asarray(centred.batch(jax.random.key(0), 0, 24)))  # one epoch
+    np.testing.assert_allclose([image.mean(0), text.mean(0)], 0, atol=1e-5)
+    assert len({one.fingerprint() for one in (unit, centred)}) == 2
+
+
+@pytest.mark.parametrize(
+    "fields, message",
+    [
+        ({"centring": "both"}, "embeddings.centring = 'both': must be one of none, global, modality"),
+        ({"norm": "l1"}, "embeddings.norm = 'l1': must be one of keep, unit"),
+        ({"held_out": 700}, "held_out = 1400: must be 1 to 1000, or a multiple"),
+        ({"held_out": 10}, "embeddings.held_out = 10: must be less than 10, the paired images in"),
+    ],
+)
+def test_what_is_refused(folder, fields, message):
+    with pytest.raises(ValueError, match=message):
+        Embeddings(path=folder(store()), **fields).build(0)
+
+
+def test_rows_without_pairs_are_refused(folder):
+    with pytest.raises(ValueError, match="pets: has no pairs of an image and a text"):
+        Embeddings(path=folder(store(pairs=np.zeros((0, 2), np.int64)))).build(0)
+
+
+def test_someone_elses_file(tmp_path):
+    np.save(tmp_path / "both.npy", np.stack([IMAGE, TEXT[:IMAGES]]))
+    source = Embeddings(path=str(tmp_path / "both.npy"), held_out=0).build(0)
+    assert source.labels is None and source.chains is None and len(source.pairs) == IMAGES
+    np.testing.assert_array_equal(split(np.asarray(source.held))[1], TEXT[:IMAGES])
+
+
+def test_real_pairs(shared_data):
+    config = Embeddings(path=str(shared_data / "coco500_pairs_vitb16" / "features_clip.npy"), held_out=0)
+    image, text = split(np.asarray(config.build(0).held))
+    assert image.shape == (500, 512)
+    gap = np.linalg.norm(image.mean(0) - text.mean(0))
+    assert (round(float(gap), 3), round(float((image * text).sum(1).mean()), 3)) == (0.851, 0.310)
+
+
+def test_scenes_are_known_by_id():
+    assert find_source("scenes")(centring="modality").title == "scenes"
+    with pytest.raises(ValueError, match="scenes.norm = 'l2': must be one of keep, unit"):
+        find_source("scenes")(norm="l2").validate()
