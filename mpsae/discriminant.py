@@ -4,6 +4,8 @@ S_w = (1 - s) Σ_within + s µ I, with s of Ledoit and Wolf (2004) and µ the me
 belongs to the class of largest x S_w⁻¹ m_c - m_c S_w⁻¹ m_c / 2. Closed form, so deterministic.
 """
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -11,25 +13,33 @@ LEAST = 1e-6  # of the shrinkage: classes without any spread are told apart too
 
 
 class Scatter:
-    """The rows to fit on, prepared once for all labels: in their eigenvectors S_t is diagonal."""
+    """Rows to fit on, dense or scipy.sparse, prepared once for all labels: in their eigenvectors S_t is diagonal.
 
-    def __init__(self, rows: Float[np.ndarray, "n dim"]):
-        self.mean = rows.mean(0)
-        centred = rows - self.mean
-        # Everything takes place in the span of the rows: of min(n, dim) dimensions.
-        values, vectors = np.linalg.eigh(
-            centred @ centred.T if len(rows) < rows.shape[1] else centred.T @ centred
-        )
+    Of the products of rows, S_t or, if there are more dimensions than rows, their Gram matrix is made.
+    """
+
+    def __init__(self, rows: Any):
+        count, self.dim = rows.shape
+        self.fitted, self.wide = (rows, True) if count < self.dim else (_dense(rows), False)
+        if self.wide:
+            self.products = _dense(rows @ rows.T)
+            table = _centred(self.products, self.products.mean(0))
+        else:
+            self.mean = self.fitted.mean(0)
+            table = self.fitted.T @ self.fitted - count * np.outer(self.mean, self.mean)
+        values, vectors = np.linalg.eigh(table)
         keep = values > 1e-10 * max(values[-1], 1e-300)
         values, vectors = values[keep], vectors[:, keep]
-        if len(rows) < rows.shape[1]:
-            vectors = centred.T @ vectors / np.sqrt(values)
-        self.basis, self.rows, self.variance = vectors, centred @ vectors, values / len(rows)
-        self.shrinkage = shrinkage(self.variance, np.square(centred).sum(1), rows.shape[1])
+        self.axes = vectors / np.sqrt(values) if self.wide else vectors
+        self.rows = self.coordinates(self.fitted)
+        self.variance = values / count
+        self.shrinkage = shrinkage(self.variance, np.square(self.rows).sum(1), self.dim)
 
-    def coordinates(self, new: Float[np.ndarray, "m dim"]) -> Float[np.ndarray, "m span"]:
-        """New rows where `predict` takes them."""
-        return (new - self.mean) @ self.basis
+    def coordinates(self, new: Any) -> Float[np.ndarray, "m span"]:
+        """New rows [m, dim] where `predict` takes them."""
+        if self.wide:
+            return _centred(_dense(new @ self.fitted.T), self.products.mean(0)) @ self.axes
+        return (_dense(new) - self.mean) @ self.axes
 
     def predict(
         self, label: Int[np.ndarray, " n"], new: Float[np.ndarray, "m span"]
@@ -39,7 +49,7 @@ class Scatter:
         one_hot = np.eye(len(classes))[number]
         count = one_hot.sum(0)
         means = (one_hot.T @ self.rows) / count[:, None]
-        s, spread = self.shrinkage, self.variance.sum() / len(self.mean)
+        s, spread = self.shrinkage, self.variance.sum() / self.dim
         # S_w = S_t - (1 - s) Mᵀ P M: by Woodbury from the diagonal S_t, a system of one row per class.
         scaled = means / ((1 - s) * self.variance + s * spread)
         between = (1 - s) * (count / count.sum())[:, None] * (means @ scaled.T)
@@ -54,3 +64,12 @@ def shrinkage(variance: np.ndarray, lengths: Float[np.ndarray, " n"], dim: int) 
     away = square - variance.sum() ** 2 / dim
     noise = (np.square(lengths).mean() - square) / len(lengths)
     return 1.0 if away <= 0 else float(np.clip(noise / away, LEAST, 1.0))
+
+
+def _centred(products: np.ndarray, means: np.ndarray) -> np.ndarray:
+    """⟨a - µ, b - µ⟩ from ⟨a, b⟩, b the fitted rows and µ their mean; means: of ⟨b', b⟩ over b'."""
+    return products - products.mean(1, keepdims=True) - means + means.mean()
+
+
+def _dense(rows: Any) -> np.ndarray:
+    return rows if isinstance(rows, np.ndarray) else rows.toarray()

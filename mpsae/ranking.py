@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from mpsae.bounds import rows_per_block
+
 
 class Ranked:
     """The entries of scipy.sparse codes [n, p] that are not 0: latent by latent, the largest first."""
@@ -22,7 +24,9 @@ class Ranked:
         self.start = codes.indptr[:-1]
         self.count = np.diff(codes.indptr)
         self.latent = np.repeat(np.arange(self.width), self.count)
-        order = np.lexsort((-codes.data, self.latent))
+        # By value, then stably by latent: as lexsort, but short integers are sorted in linear time.
+        order = np.argsort(-codes.data, kind="stable")
+        order = order[_by_number(self.latent[order], self.width)]
         self.row, self.value = codes.indices[order], codes.data[order]
 
     @cached_property
@@ -69,24 +73,25 @@ def auroc(ranked: Ranked, member: Bool[np.ndarray, "n classes"]) -> Float[np.nda
     return 1 - (ranks - count * (count + 1) / 2) / np.where(pairs > 0, pairs, np.nan)
 
 
-class Detector(NamedTuple):
-    """Per class the latent and the threshold of largest F1; latent -1 where none fires on a member."""
+class Detectors(NamedTuple):
+    """Predictions z >= threshold of largest F1 for their class; all of them, where several are equal."""
 
-    latent: Int[np.ndarray, " classes"]
-    threshold: Float[np.ndarray, " classes"]
+    latent: Int[np.ndarray, " detectors"]
+    threshold: Float[np.ndarray, " detectors"]
+    detects: Int[np.ndarray, " detectors"]  # the class
 
 
-def best_detectors(ranked: Ranked, label: Int[np.ndarray, " n"], classes: int) -> Detector:
-    """For each class the (latent, t > 0) whose prediction z >= t has the largest F1, the first of equals.
+def best_detectors(ranked: Ranked, label: Int[np.ndarray, " n"], classes: int) -> Detectors:
+    """For each class every (latent, t > 0) of the largest F1; none for a class that nothing fires on.
 
-    Only members' own codes are tried as t: between two of them a lower t adds nothing but errors.
+    One t for each member: half-way from its code to the next smaller one, of any row, or to 0.
     """
     fired, own = ranked.ties[1] + 1, label[ranked.row]
     kept = np.flatnonzero((ranked.value > 0) & (own >= 0))
     own, fired = own[kept], fired[kept]
-    group = ranked.latent[kept] * classes + own
-    order = np.argsort(group, kind="stable")
-    begins = np.flatnonzero(np.diff(group[order], prepend=-1))
+    order = _by_number(own, classes)  # a class's entries are in the order of latents then
+    group = (own * ranked.width + ranked.latent[kept])[order]
+    begins = np.flatnonzero(np.diff(group, prepend=-1))
     sizes = np.diff(begins, append=len(order))
     hits = np.empty(len(order))
     hits[order] = np.arange(len(order)) - np.repeat(begins, sizes) + 1
@@ -94,17 +99,40 @@ def best_detectors(ranked: Ranked, label: Int[np.ndarray, " n"], classes: int) -
     best = np.full(classes, -1.0)
     np.maximum.at(best, own, f1)
     winners = np.flatnonzero(f1 == best[own])
-    found, place = np.unique(own[winners], return_index=True)
-    latent, threshold = np.full(classes, -1), np.full(classes, np.inf)
-    chosen = kept[winners[place]]
-    latent[found], threshold[found] = ranked.latent[chosen], ranked.value[chosen]
-    return Detector(latent, threshold)
+    chosen = kept[winners]
+    return Detectors(ranked.latent[chosen], _below(ranked, chosen), own[winners])
 
 
-def f1_of(ranked: Ranked, label: Int[np.ndarray, " n"], detector: Detector) -> Float[np.ndarray, " classes"]:
-    """2 hits / (predictions + members) of each class's detector; 0 without a hit, NaN without a member."""
-    predicted = ranked.codes[:, detector.latent].toarray() >= detector.threshold
-    member = label[:, None] == np.arange(len(detector.latent))
-    members = member.sum(0).astype(np.float64)
-    hits = (predicted & member).sum(0)
-    return 2 * hits / (predicted.sum(0) + np.where(members > 0, members, np.nan))
+def f1_of(
+    ranked: Ranked, label: Int[np.ndarray, " n"], classes: int, detectors: Detectors
+) -> Float[np.ndarray, " classes"]:
+    """2 hits / (predictions + members), mean over a class's detectors; 0 without one, NaN without a member."""
+    count = len(detectors.latent)
+    hits, predictions = np.empty(count), np.empty(count)
+    step = rows_per_block(ranked.rows)
+    for start in range(0, count, step):
+        part = slice(start, start + step)
+        latent, threshold, number = (field[part] for field in detectors)
+        predicted = ranked.codes[:, latent].toarray() >= threshold
+        hits[part] = (predicted & (label[:, None] == number)).sum(0)
+        predictions[part] = predicted.sum(0)
+    members = np.bincount(label[label >= 0], minlength=classes).astype(np.float64)
+    members[members == 0] = np.nan
+    f1 = 2 * hits / (predictions + members[detectors.detects])
+    equals = np.bincount(detectors.detects, minlength=classes)
+    total = np.bincount(detectors.detects, weights=f1, minlength=classes)
+    return np.where(np.isnan(members), np.nan, total / np.maximum(equals, 1))
+
+
+def _below(ranked: Ranked, entries: Int[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
+    """The middle between each entry and the next smaller one of its latent, or 0."""
+    latent = ranked.latent[entries]
+    place = ranked.ties[1][entries] + 1
+    after = np.minimum(ranked.start[latent] + place, len(ranked.value) - 1)
+    smaller = np.where(place < ranked.count[latent], np.maximum(ranked.value[after], 0.0), 0.0)
+    return (ranked.value[entries] + smaller) / 2
+
+
+def _by_number(numbers: Int[np.ndarray, " n"], end: int) -> Int[np.ndarray, " n"]:
+    """The stable order of numbers below `end`."""
+    return np.argsort(numbers.astype(np.min_scalar_type(end)), kind="stable")

@@ -12,15 +12,17 @@ from mpsae.metrics.labelled import SIDES
 
 
 @metric
-def concept_probe(pool, factors, halves, atoms):
+def concept_probe(pool, sides, factors, halves, atoms):
     """Accuracy of a linear read-out of the factor on the half not fitted on; [0, 1].
 
-    At factor, side and of = code (on unit atoms), xhat or x; read it against `concept_chance`.
+    At factor, side and of = code (of live latents, on unit atoms), xhat or x; read it against
+    `concept_chance`.
     """
     lengths, found = np.linalg.norm(atoms, axis=1), []
     for side in SIDES:
         rows = getattr(pool, side)
-        for name, table in (("code", rows.z.toarray() * lengths), ("xhat", rows.xhat), ("x", rows.x)):
+        codes = (rows.z * lengths[None]).tocsc()[:, np.flatnonzero(sides.live[side])].tocsr()
+        for name, table in (("code", codes), ("xhat", rows.xhat), ("x", rows.x)):
             found += _accuracies(table, factors, halves, {"side": side, "of": name})
     return found
 
@@ -38,6 +40,8 @@ def concept_chance(factors):
 def _accuracies(table, factors, halves, at):
     fitted = {}
     found = []
+    if not table.shape[1]:
+        return [Value(None, 0, {"factor": factor.name} | at, "every latent is dead") for factor in factors]
     for factor in factors:
         known, right = factor.label >= 0, 0
         for fit, ask in ((halves[0] & known, halves[1] & known), (halves[1] & known, halves[0] & known)):

@@ -3,8 +3,9 @@
 Held-out protocol: for each class the latent (and its threshold) is chosen on one half of the pool
 and scored on the other, both ways round, and the two scores are averaged. So the best of many
 latents is not best by luck: with shuffled labels (`..._null`) the same protocol gives an AUROC of
-about 1/2 whatever the width. Only latents that fire are candidates. A class needs members and
-others in both halves; `count` is how many classes have them. Pairs of unknown class are left out.
+about 1/2 whatever the width. Only latents that fire are candidates, and where several are equally
+good the score is the mean of theirs. A class needs members and others in both halves; `count` is
+how many classes have them. Pairs of unknown class are left out.
 """
 
 import numpy as np
@@ -14,6 +15,7 @@ from mpsae.metrics.base import Matrix, Value, metric, shared
 from mpsae.metrics.labelled import ALL_SIDES, on_side
 from mpsae.ranking import auroc, best_detectors, f1_of
 
+EQUAL = 1e-9  # AUROCs that differ by less are equal: rounding
 UNDECIDED = "no class has members and others in both halves"
 DEAD = "every latent is dead"
 
@@ -26,14 +28,12 @@ def areas(sides, factors):
 
 @shared
 def best_latents(sides, factors, areas):
-    """By side and factor: [classes] the latent of largest AUROC from all pairs, -1 where undefined."""
+    """By side and factor: [p, classes] bool, the live latents of largest AUROC from all pairs."""
     found = {}
     for factor in factors:
         for side in ALL_SIDES:
             area = areas[factor.name] if side == "both" else _areas(sides, side, factor.label)
-            defined = np.isfinite(area).all(0) & sides.live[side].any()
-            best = np.where(sides.live[side][:, None], area, -1.0).argmax(0)
-            found[side, factor.name] = np.where(defined, best, -1)
+            found[side, factor.name] = _best(area, sides.live[side])
     return found
 
 
@@ -63,18 +63,27 @@ def concept_f1_null(sides, factors, halves):
 
 @metric
 def concept_latents(best_latents, factors):
-    """Distinct best latents over classes, by AUROC on both sides; (0, 1], at factor; 1 = one each."""
-    return [_share(best_latents["both", factor.name], factor) for factor in factors]
+    """Distinct best latents of the classes, by AUROC on both sides, over classes; (0, 1], at factor.
+
+    1 = one each. Several that are equally good for a class count as one.
+    """
+    found = []
+    for factor in factors:
+        best = best_latents["both", factor.name]
+        best = best[:, best.any(0)]
+        share = [len(np.unique(best, axis=1).T) / best.shape[1]] if best.size else []
+        found.append(_mean(share, factor, count=best.shape[1]))
+    return found
 
 
 @metric
 def concept_both(best_latents, factors):
-    """Share of classes whose best latent is the same one for images and for texts; [0, 1], at factor."""
+    """Share of classes with a latent that is the best for images and for texts; [0, 1], at factor."""
     found = []
     for factor in factors:
         image, text = (best_latents[side, factor.name] for side in ("image", "text"))
-        used = (image >= 0) & (text >= 0)
-        found.append(_mean((image == text)[used], factor))
+        used = image.any(0) & text.any(0)
+        found.append(_mean((image & text).any(0)[used], factor))
     return found
 
 
@@ -120,7 +129,8 @@ def _f1(sides, halves, factor, label, side):
         pairs = half & (label >= 0)
         parts.append((sides.ranked(side, pairs), on_side(side, label[pairs])))
     found = [
-        f1_of(*scored, best_detectors(*chosen, factor.classes)) for chosen, scored in (parts, parts[::-1])
+        f1_of(*scored, factor.classes, best_detectors(*chosen, factor.classes))
+        for chosen, scored in (parts, parts[::-1])
     ]
     sizes = np.array([np.bincount(label, minlength=factor.classes) for _, label in parts])
     used = ((sizes > 0) & (sizes < sizes.sum(1, keepdims=True))).all(0)
@@ -153,17 +163,16 @@ def _concepts(sides, factors, areas):
     return chosen
 
 
-def _share(latents, factor):
-    used = latents[latents >= 0]
-    if not len(used):
-        return _null(factor, None, UNDECIDED)
-    return Value(len(np.unique(used)) / len(used), len(used), {"factor": factor.name})
+def _best(area, live):
+    """[p, classes] bool: live latents whose AUROC is the largest of the class; none where it is undefined."""
+    height = np.where(live[:, None] & np.isfinite(area), area, -1.0)
+    return (height >= height.max(0, initial=0.0) - EQUAL) & (height >= 0)
 
 
-def _mean(values, factor, *, side=None, note=UNDECIDED):
+def _mean(values, factor, *, side=None, note=UNDECIDED, count=None):
     if not len(values):
         return _null(factor, side, note)
-    return Value(float(np.mean(values)), len(values), _at(factor, side))
+    return Value(float(np.mean(values)), len(values) if count is None else count, _at(factor, side))
 
 
 def _null(factor, side, note):

@@ -90,7 +90,8 @@ def entropies(ranked: Ranked, label: np.ndarray) -> np.ndarray:
     kept = (ranked.place < TOP) & (ranked.value > 0)
     weight = np.zeros((ranked.width, int(label.max(initial=0)) + 1))
     np.add.at(weight, (ranked.latent[kept], label[ranked.row[kept]]), ranked.value[kept])
-    weight /= weight.sum(1, keepdims=True)
+    total = weight.sum(1, keepdims=True)
+    weight /= np.where(total > 0, total, 1.0)
     found = -np.where(weight > 0, weight * np.log(np.where(weight > 0, weight, 1.0)), 0.0).sum(1)
     return np.where(np.bincount(ranked.latent[kept], minlength=ranked.width) >= LEAST, found, np.nan)
 
