@@ -121,7 +121,8 @@ def _encoded(sae, params, chains, ks):
 
     items, levels, dim = chains.shape
     lengths = np.linalg.norm(np.asarray(params["atoms"], np.float64), axis=1)
-    step = max(1, rows_at_once(len(lengths), dim) // levels)
+    most = max(1, rows_at_once(len(lengths), dim) // levels)
+    step = -(-items // -(-items // most))  # equal parts share one compiled program
     distances, codes = ({k: [] for k in ks} for _ in range(2))
     for start in range(0, items, step):
         part = jnp.asarray(chains[start : start + step], jnp.float32)

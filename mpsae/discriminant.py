@@ -20,7 +20,8 @@ class Scatter:
 
     def __init__(self, rows: Any):
         count, self.dim = rows.shape
-        self.fitted, self.wide = (rows, True) if count < self.dim else (_dense(rows), False)
+        self.wide = count < self.dim
+        self.fitted: Any = rows if self.wide else _dense(rows)
         if self.wide:
             self.products = _dense(rows @ rows.T)
             table = _centred(self.products, self.products.mean(0))

@@ -1,5 +1,8 @@
 """Caption chains: closed forms of the order, planted hierarchies, random levels, chunks, the sweep's rows."""
 
+from functools import partial
+from io import StringIO
+
 import jax
 import numpy as np
 import pytest
@@ -7,7 +10,13 @@ from scipy.sparse import csr_array
 from scipy.stats import kendalltau
 
 from mpsae import chains as module
+from mpsae import rows, source
+from mpsae import sweep as sweeping
 from mpsae.chains import chain_rows, code_distances, first_atoms, first_level, nested, taus
+from mpsae.config import Evaluation, Run
+from mpsae.optim import Optim
+from mpsae.pairs import Labels, paired_arrays
+from mpsae.progress import Progress
 from mpsae.saes.mp import MatchingPursuit
 from mpsae.saes.relu import ReLU
 from mpsae.saes.topk import TopK
@@ -42,11 +51,11 @@ def test_orders_by_the_closed_form(order, tau):
 
 
 def test_ties_are_those_of_tau_b():
-    rows = RNG.integers(0, 4, size=(200, 4)).astype(float)
-    rows = rows[np.ptp(rows, axis=1) > 0]
-    expected = [kendalltau(row, np.arange(4)).statistic for row in rows]
-    np.testing.assert_allclose(taus(rows), expected, atol=1e-12)
-    rounded = rows * (1 + 1e-7 * RNG.normal(size=rows.shape))
+    distances = RNG.integers(0, 4, size=(200, 4)).astype(float)
+    distances = distances[np.ptp(distances, axis=1) > 0]
+    expected = [kendalltau(row, np.arange(4)).statistic for row in distances]
+    np.testing.assert_allclose(taus(distances), expected, atol=1e-12)
+    rounded = distances * (1 + 1e-7 * RNG.normal(size=distances.shape))
     np.testing.assert_allclose(taus(rounded), expected, atol=1e-12)
     assert np.isnan(taus(np.array([[2.0, 2, 2, 2], [0, 0, 0, 0]]))).all()
 
@@ -146,3 +155,39 @@ def test_codes_are_those_of_unit_atoms():
 def test_chains_need_a_text_below_the_root():
     with pytest.raises(ValueError, match="chains of 1 level"):
         chain_rows(*pursuit(), cones()[:, :1], (1,))
+
+
+def test_a_sweep_has_the_rows_of_a_source_with_chains(tmp_path, monkeypatch):
+    monkeypatch.setattr(source, "SOURCES", dict(source.SOURCES))
+    few = ("l0", "concept_of_latent", "concept_auroc", "mono")
+    monkeypatch.setattr(sweeping, "score", partial(sweeping.score, metrics=few))
+
+    class Chained(source.SourceConfig, name="chained"):
+        """Pairs with two factors and chains, made up."""
+
+        def build(self, world_seed):
+            x = np.random.default_rng(0).normal(size=(80, DIM))
+            pairs = np.repeat(np.arange(80)[:, None], 2, axis=1)
+            labels = Labels(
+                {"kind": np.arange(20) % 4, "family": np.arange(20) % 4 // 2}, parent=(("kind", "family"),)
+            )
+            return paired_arrays(
+                x, x[::-1], pairs[:60], pairs[60:], labels=labels, chains=np.arange(80).reshape(16, 5)
+            )
+
+    run = Run(
+        source=Chained(), sae=TopK(k=2), width=16, optim=Optim(steps=4, batch=8, lr=1e-2), label="topk",
+        evaluation=Evaluation(ks=(1, 2), matrices=("concept_of_latent",)),
+    )  # fmt: skip
+    sweeping.sweep(
+        [run], experiment="test", scale="smoke", folder=tmp_path, command="", progress=Progress(StringIO())
+    )
+    (group,) = rows.load(tmp_path).groups
+    found = {(line["metric"], *line["at"].values()): line for line in group.values}
+    for name in ("tau_xhat", "tau_code", "nested", "nested_null", "first_atom_level"):
+        for k in (1, 2):
+            assert (f"chain_{name}", k) in found, name
+    assert found["chain_tau_x",]["count"] == 16 and -1 <= found["chain_tau_x",]["value"] <= 1
+    assert rows.read_array(tmp_path, found["concept_of_latent",]).shape == (16, 2)
+    assert found["concept_auroc", "family", "both"]["count"] == 2
+    assert found["mono", "kind", "image"]["value"] is not None

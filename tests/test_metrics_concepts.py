@@ -179,3 +179,10 @@ def test_without_pairs_or_labels_the_reason_is_said():
     }
     unlabelled = found(planted(), labels=None)
     assert {value.note for _, value in unlabelled.rows} == {"no labels"}
+
+
+def test_duplicated_latents_are_equals_and_change_nothing():
+    z = planted(noise=0.3)
+    names = [name for name in NAMES if name not in ("concept_probe", "concept_of_latent")]
+    once, twice = (everything(found(codes, metrics=names)) for codes in (z, np.concatenate([z, z], axis=1)))
+    assert once == pytest.approx(twice, abs=1e-9)

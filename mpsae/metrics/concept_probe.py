@@ -10,6 +10,8 @@ from mpsae.discriminant import Scatter
 from mpsae.metrics.base import Value, metric
 from mpsae.metrics.labelled import SIDES
 
+DENSE = 0.05  # share of entries above which products of dense codes are quicker
+
 
 @metric
 def concept_probe(pool, sides, factors, halves, atoms):
@@ -22,6 +24,8 @@ def concept_probe(pool, sides, factors, halves, atoms):
     for side in SIDES:
         rows = getattr(pool, side)
         codes = (rows.z * lengths[None]).tocsc()[:, np.flatnonzero(sides.live[side])].tocsr()
+        if codes.nnz > DENSE * np.prod(codes.shape):
+            codes = codes.toarray()
         for name, table in (("code", codes), ("xhat", rows.xhat), ("x", rows.x)):
             found += _accuracies(table, factors, halves, {"side": side, "of": name})
     return found
