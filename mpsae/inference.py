@@ -42,7 +42,12 @@ def curves(
 
 def rebuilt(sae: Any, params: dict, x: jax.Array, ks: tuple[int, ...]) -> list[jax.Array]:
     """x̂ [batch, dim] of x at each k, in the sense of `steps`."""
-    return [sae.decode(params, code) for code in CUTS[_cut(sae)](sae, params, x, ks)]
+    return [sae.decode(params, code) for code in codes_at(sae, params, x, ks)]
+
+
+def codes_at(sae: Any, params: dict, x: jax.Array, ks: tuple[int, ...]) -> list[Code]:
+    """The code of x at each k, in the sense of `steps`."""
+    return CUTS[_cut(sae)](sae, params, x, ks)
 
 
 def _cut(sae: Any) -> str:

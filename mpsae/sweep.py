@@ -13,6 +13,7 @@ import numpy as np
 
 from mpsae import rows, saved
 from mpsae.canonical import short_id
+from mpsae.chains import chain_rows
 from mpsae.compiling import compile_seconds
 from mpsae.config import Run, plain
 from mpsae.inference import curves, rebuilt
@@ -171,6 +172,9 @@ def _score(job: Job, one: Trained) -> tuple[Any, dict, Scores, list[tuple[str, V
     k, ks = getattr(job.run.sae, "k", 0), job.run.evaluation.ks
     trained = int(k) if k and k == int(k) else None
     more = curves(sae, params, job.source, ks, trained=trained).rows if ks else []
+    texts = getattr(job.source, "chains", None)
+    if ks and texts is not None:
+        more += chain_rows(sae, params, texts, ks)
     scores = score(sae, params, job.source, also=job.run.evaluation.matrices)
     return sae, params, scores, more + _l0_miss(job.run.sae, scores)
 

@@ -11,6 +11,11 @@
 `geometry`        the dictionary alone: coherence, Babel
 `spectrum`        effective ranks of codes and dictionary, interference
 `reference`       the codes of a few rows, to look at
+`labelled`        what is known of pairs: halves, shuffled labels, trees of classes (values, no metric)
+`concepts`        which latent stands for which class of a known factor (needs pairs, labels)
+`concept_probe`   what a straight line reads out of codes, x̂ and x (needs pairs, labels)
+`mono`            is a latent about one class, by labels and class trees? (needs pairs, labels)
+`ms`              are the rows of a latent alike, by embeddings and labels? (needs pairs)
 `stability`       two dictionaries of two seeds (functions, called by the sweep)
 `code_map`        a picture of the code space of pairs (only on request)
 `curves`          error against the number of atoms used at inference (formulas)

@@ -1,0 +1,137 @@
+"""What is known of the pool's pairs, ready for metrics about factors (values, no metric)."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from mpsae.metrics.base import shared
+from mpsae.pairs import Labels
+from mpsae.ranking import Ranked
+
+HALVES_KEY, SHUFFLE_KEY = 0x68616C76, 0x73687566  # any two distinct numbers
+SIDES = ("image", "text")
+ALL_SIDES = (*SIDES, "both")
+
+
+class Factor(NamedTuple):
+    """A factor's class of each of the pool's N pairs, -1 where unknown, and the same shuffled."""
+
+    name: str
+    label: Int[np.ndarray, " N"]
+    shuffled: Int[np.ndarray, " N"]
+
+    @property
+    def classes(self) -> int:
+        """One more than the largest class in the pool."""
+        return int(self.label.max(initial=-1)) + 1
+
+
+@shared
+def factors(pool, labels):
+    """Every Factor, in the order of their names. One shuffle for all, so that trees stay trees."""
+    count = len(pool.image.x)
+    order = _order(SHUFFLE_KEY, count)
+    known = {name: np.asarray(labels.of[name][:count], np.int64) for name in sorted(labels.of)}
+    return [Factor(name, label, label[order]) for name, label in known.items()]
+
+
+@shared
+def halves(pool):
+    """[2, N] which pairs are in either half of the pool: the one to choose on and the one to score."""
+    first = _order(HALVES_KEY, len(pool.image.x)) % 2 == 0
+    return np.stack([first, ~first])
+
+
+class Tree(NamedTuple):
+    """A factor's labels where its coarser factors are known too, and the path between its classes."""
+
+    name: str
+    label: Int[np.ndarray, " N"]
+    shuffled: Int[np.ndarray, " N"]
+    between: Float[np.ndarray, "classes classes"]  # edges of the tree
+
+
+def leaf_trees(factors: list[Factor], labels: Labels) -> list[Tree]:
+    """A Tree for every factor that is no other's parent; without a parent its classes are a star.
+
+    Raises ValueError where a class has two classes of the coarser factor.
+    """
+    by_name, parent = {factor.name: factor for factor in factors}, dict(labels.parent)
+    found = []
+    for leaf in factors:
+        if leaf.name in parent.values():
+            continue
+        chain = [leaf]
+        while chain[-1].name in parent:
+            chain.append(by_name[parent[chain[-1].name]])
+        label, mixed = (
+            _where_all(levels) for levels in zip(*((f.label, f.shuffled) for f in chain), strict=True)
+        )
+        between = np.full((leaf.classes, leaf.classes), 2.0 * len(chain))  # over a root above all
+        ancestor = np.arange(leaf.classes)
+        for height, (finer, coarser) in enumerate(zip(chain, chain[1:], strict=False), 1):
+            above = _only_parents(finer, coarser, labels)
+            ancestor = np.where(ancestor >= 0, above[ancestor], -1)
+            meet = ancestor[:, None] == ancestor
+            between[meet] = np.minimum(between[meet], 2.0 * height)
+        np.fill_diagonal(between, 0.0)
+        found.append(Tree(leaf.name, label, mixed, between))
+    return found
+
+
+def _where_all(levels: tuple[np.ndarray, ...]) -> np.ndarray:
+    """The first of the labels where every one is known, else -1."""
+    return np.where(np.all([level >= 0 for level in levels], axis=0), levels[0], -1)
+
+
+def _only_parents(finer: Factor, coarser: Factor, labels: Labels) -> np.ndarray:
+    """[classes] the coarser class of each class, -1 where no pair shows it."""
+    known = (finer.label >= 0) & (coarser.label >= 0)
+    pairs = np.unique(np.stack([finer.label[known], coarser.label[known]], axis=1), axis=0)
+    twice = pairs[1:][np.diff(pairs[:, 0]) == 0]
+    if len(twice):
+        child = int(twice[0, 0])
+        name = dict(labels.classes).get(finer.name, ())
+        raise ValueError(
+            f"labels.parent: class {name[child] if name else child!r} of {finer.name!r} is found with"
+            f" several classes of {coarser.name!r}; a coarser factor must be decided by the finer one"
+        )
+    above = np.full(finer.classes, -1)
+    above[pairs[:, 0]] = pairs[:, 1]
+    return above
+
+
+class Sides:
+    """The pool's codes of images, of texts and of both, one below the other, sorted once per set of pairs."""
+
+    def __init__(self, image: Any, text: Any):
+        from scipy.sparse import vstack
+
+        self.codes = {"image": image, "text": text, "both": vstack([image, text], format="csr")}
+        self.live = {side: np.diff(codes.tocsc().indptr) > 0 for side, codes in self.codes.items()}
+        self._ranked: dict[tuple[str, bytes], Ranked] = {}
+
+    def ranked(self, side: str, pairs: Bool[np.ndarray, " N"]) -> Ranked:
+        """The codes of some pairs in order."""
+        key = side, pairs.tobytes()
+        if key not in self._ranked:
+            self._ranked[key] = Ranked(self.codes[side][np.flatnonzero(on_side(side, pairs))])
+        return self._ranked[key]
+
+
+@shared
+def sides(pool):
+    """The Sides of the pool."""
+    return Sides(pool.image.z.tocsr(), pool.text.z.tocsr())
+
+
+def on_side(side: str, of_pairs: np.ndarray) -> np.ndarray:
+    """What is known of pairs [N, ...], for the rows of a side."""
+    return np.concatenate([of_pairs, of_pairs]) if side == "both" else of_pairs
+
+
+def _order(key: int, count: int) -> np.ndarray:
+    """A permutation of range(count), the same on every machine: Philox words are."""
+    words = np.random.Philox(key=key).random_raw(count)
+    return np.argsort(words, kind="stable")
