@@ -262,7 +262,7 @@ def _unique(table: dict[str, Any], function: Callable, name: str, what: str) -> 
     """Refuse a second definition; the same place again is a notebook re-run."""
     if table is not METRICS:
         others = SHARED if table is STATISTICS else STATISTICS
-        if name in others or name in CONSTANTS:
+        if name in others or name in CONSTANTS or name in ABSENT:
             where = others[name].function.__module__ if name in others else __name__
             raise ValueError(
                 f"{what} {name!r} of {function.__module__} is already the name of a value in {where}"
