@@ -59,7 +59,7 @@ def second_moment(code: Code) -> Float[Array, "width width"]:
 
 def cross_moment(one: Code, other: Code) -> Float[Array, "width width"]:
     """Z₁ᵀZ₂ of two codes of the same rows, both dense or both sparse."""
-    if one.indices is None or one.width <= CHEAP * one.indices.shape[1]:
+    if one.indices is None or other.indices is None or one.width <= CHEAP * one.indices.shape[1]:
         return one.dense().T @ other.dense()
     pairs = one.values[:, :, None] * other.values[:, None, :]
     table = jnp.zeros((one.width, other.width))
