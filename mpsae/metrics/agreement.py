@@ -5,14 +5,35 @@ the text of another pair, by one fixed derangement.
 """
 
 import dataclasses
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from mpsae.metrics.base import Value, metric, ratio, shared
-from mpsae.metrics.retrieval import BROKEN, cosines, representations
+from mpsae.metrics.retrieval import EQUAL, cosines, representations
 
 NEIGHBOURS = 10
+
+
+class Kernel(NamedTuple):
+    """Cosines of the rows of one modality with each other, and who is near whom."""
+
+    cosine: Float[np.ndarray, "N N"]
+    near: Bool[np.ndarray, "N N"]
+
+    def reordered(self, order: Int[np.ndarray, " N"]) -> "Kernel":
+        """The kernel of the same rows in another order."""
+        return Kernel(*(table[np.ix_(order, order)] for table in self))
+
+
+@shared
+def kernels(pool, pool_codes):
+    """{x, xhat, code: the Kernel of images, of texts}, None where not finite or fewer than 12 pairs."""
+    return {
+        name: tuple(kernel(cosines(rows, rows)) for rows in both)
+        for name, both in representations(pool, pool_codes).items()
+    }
 
 
 @shared
@@ -52,20 +73,26 @@ def top1_agree_null(pool_codes, deranged):
 
 
 @metric
-def cknna(pool, pool_codes):
+def cknna(kernels):
     """Centred kernel alignment on mutual neighbours, 10 of each row, at of = x, xhat, code; (-1, 1].
 
     Kernels are cosines among images and among texts, without the diagonal, kept where both rank a row
     among the neighbours of the other, and compared by unbiased HSIC: s(K, L)/√(s(K, K) s(L, L)).
     1 for identical rows. Rows as near as the tenth neighbour are neighbours. Platonic Representation.
     """
-    return _alignments(pool, pool_codes, np.arange(len(pool.image.x)))
+    return [
+        dataclasses.replace(alignment(image, text), at={"of": name})
+        for name, (image, text) in kernels.items()
+    ]
 
 
 @metric
-def cknna_null(pool, pool_codes, deranged):
+def cknna_null(kernels, deranged):
     """`cknna` of images with the texts of other pairs, at of = x, xhat, code; near 0."""
-    return _alignments(pool, pool_codes, deranged)
+    return [
+        dataclasses.replace(alignment(image, text and text.reordered(deranged)), at={"of": name})
+        for name, (image, text) in kernels.items()
+    ]
 
 
 def jaccard(image, text) -> Value:
@@ -87,18 +114,26 @@ def same_top(image, text) -> Value:
     return ratio((differ[some] == 0).sum(), some.sum(), count=int(some.sum()), note="no code is active")
 
 
-def alignment(one: Float[np.ndarray, "N N"], other: Float[np.ndarray, "N N"]) -> Value:
+def kernel(cosine: Float[np.ndarray, "N N"]) -> Kernel | None:
+    """Near is no further from the row than its tenth neighbour, the row itself left out."""
+    if len(cosine) < NEIGHBOURS + 2 or not np.isfinite(cosine).all():
+        return None
+    others = cosine.copy()
+    np.fill_diagonal(others, -np.inf)
+    tenth = np.partition(others, -NEIGHBOURS, axis=1)[:, [-NEIGHBOURS]]
+    return Kernel(cosine, others >= tenth - EQUAL)
+
+
+def alignment(one: Kernel | None, other: Kernel | None) -> Value:
     """CKNNA of two kernels."""
-    if len(one) < NEIGHBOURS + 2:
-        return Value(None, len(one), note=f"fewer than {NEIGHBOURS + 2} pairs")
-    if not (np.isfinite(one).all() and np.isfinite(other).all()):
-        return Value(None, len(one), note=BROKEN)
-    near, near_other = _neighbours(one), _neighbours(other)
-    mutual = near & near_other
-    own = hsic(one * near, one * near) * hsic(other * near_other, other * near_other)
-    if own <= 0:
-        return Value(None, len(one), note="a kernel without structure")
-    return Value(float(hsic(one * mutual, other * mutual) / np.sqrt(own)), len(one))
+    if one is None or other is None:
+        return Value(None, note=f"not finite, or fewer than {NEIGHBOURS + 2} pairs")
+    own = [hsic(part, part) for part in (k.cosine * k.near for k in (one, other))]
+    if min(own) <= 0:
+        return Value(None, len(one.cosine), note="a kernel without structure")
+    mutual = one.near & other.near
+    shared_part = hsic(one.cosine * mutual, other.cosine * mutual)
+    return Value(float(shared_part / np.sqrt(own[0] * own[1])), len(one.cosine))
 
 
 def hsic(one: Float[np.ndarray, "N N"], other: Float[np.ndarray, "N N"]) -> float:
@@ -116,22 +151,6 @@ def derangement(count: int) -> Int[np.ndarray, " count"]:
     other = np.empty(count, int)
     other[order] = np.roll(order, 1)
     return other
-
-
-def _alignments(pool, codes, text_rows):
-    found = []
-    for name, (image, text) in representations(pool, codes).items():
-        value = alignment(cosines(image, image), cosines(text, text)[np.ix_(text_rows, text_rows)])
-        found.append(dataclasses.replace(value, at={"of": name}))
-    return found
-
-
-def _neighbours(kernel):
-    """[N, N] bool: no further from the row than its tenth neighbour, itself left out."""
-    others = kernel.copy()
-    np.fill_diagonal(others, -np.inf)
-    tenth = np.partition(others, -NEIGHBOURS, axis=1)[:, [-NEIGHBOURS]]
-    return others >= tenth - 1e-9
 
 
 def _top(codes):

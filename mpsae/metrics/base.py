@@ -36,6 +36,7 @@ CONSTANTS = {
     "binary_codes": "(z [1000, p], z_true [1000, P]) of binary samples in scipy.sparse, to match by codes",
     "sample_codes": "[256, p] codes of the first 256 rows",
     "pool": "the Pool: rows, reconstructions and codes of the first 1000 held-out pairs",
+    "pool_first": "(image, text) codes of the first pursuit step in the pool, scipy.sparse [N, p]",
     "labels": "the Labels of the held-out pairs, in numpy; those of the pool come first",
     "scores_true": "the TrueScores of a world of pairs, in numpy",
 }
@@ -44,6 +45,7 @@ NEEDS = {
     "match": "truth",
     "binary_codes": "truth",
     "pool": "pairs",
+    "pool_first": "steps",
     "labels": "labels",
     "scores_true": "scores_true",
 }

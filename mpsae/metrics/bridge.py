@@ -25,6 +25,7 @@ class Bridge(NamedTuple):
     diagonal: float  # Σ |B_ii|
     mass: dict[tuple[str, str], float]  # Σ |B_ij| by the classes of i and j
     whole: float  # Σ |B|, unclassified latents included
+    pairs: int
 
 
 @statistic(needs="pairs")
@@ -49,19 +50,19 @@ def sum_inner(b):
 @shared
 def bridge(sum_cross, modality, atoms, n):
     """The Bridge of Γ as it is."""
-    return _bridge(sum_cross / (n / 2), None, modality, atoms)
+    return _bridge(sum_cross, None, modality, atoms, n // 2)
 
 
 @shared
 def bridge_centred(sum_cross, sum_modality, modality, atoms, n):
     """The Bridge of the covariance of the codes."""
-    return _bridge(sum_cross / (n / 2), sum_modality[:, 0] / (n / 2), modality, atoms)
+    return _bridge(sum_cross, sum_modality[:, 0], modality, atoms, n // 2)
 
 
 @metric
-def bridge_total(bridge, n):
+def bridge_total(bridge):
     """Σ B; squared input units. Equals `bridge_inner` where x̂ = zD + b."""
-    return Value(bridge.total, int(n // 2))
+    return Value(bridge.total, bridge.pairs)
 
 
 @metric
@@ -71,21 +72,21 @@ def bridge_inner(sum_inner, n):
 
 
 @metric
-def bridge_total_centred(bridge_centred, n):
+def bridge_total_centred(bridge_centred):
     """Σ Cov(Z_I, Z_T) ⊙ DDᵀ = mean over pairs of the inner product of centred x̂; squared input units."""
-    return Value(bridge_centred.total, int(n // 2))
+    return Value(bridge_centred.total, bridge_centred.pairs)
 
 
 @metric
 def bridge_diagonal(bridge):
     """Σ|B_ii| / Σ|B|: what a latent carries with itself; [0, 1], dimensionless."""
-    return ratio(bridge.diagonal, bridge.whole, note=NONE)
+    return ratio(bridge.diagonal, bridge.whole, count=bridge.pairs, note=NONE)
 
 
 @metric
 def bridge_diagonal_centred(bridge_centred):
     """`bridge_diagonal` of the covariance; [0, 1]: 1 for orthonormal atoms of independent concepts."""
-    return ratio(bridge_centred.diagonal, bridge_centred.whole, note=NONE)
+    return ratio(bridge_centred.diagonal, bridge_centred.whole, count=bridge_centred.pairs, note=NONE)
 
 
 @metric
@@ -106,7 +107,7 @@ def bridge_mass_centred(bridge_centred):
 @metric
 def bridge_unclassified(bridge):
     """Share of |B| with a latent of fewer than 20 activations on either side; [0, 1]."""
-    return ratio(bridge.whole - sum(bridge.mass.values()), bridge.whole, note=NONE)
+    return ratio(bridge.whole - sum(bridge.mass.values()), bridge.whole, count=bridge.pairs, note=NONE)
 
 
 @metric
@@ -134,10 +135,12 @@ def rho_half(bridge):
 def density_ratio(bridge: Bridge, e: float) -> Value:
     """[mass with a bimodal latent / e] · [(1 - e) / mass without]."""
     if not 0 < e < 1:
-        return Value(None, note="all or none of the energy is bimodal")
+        return Value(None, bridge.pairs, note="all or none of the energy is bimodal")
     with_bimodal = sum(mass for parts, mass in bridge.mass.items() if "bimodal" in parts)
     without = sum(mass for parts, mass in bridge.mass.items() if "bimodal" not in parts)
-    return ratio(with_bimodal / e * (1 - e), without, note="no bridge between unimodal latents")
+    return ratio(
+        with_bimodal / e * (1 - e), without, count=bridge.pairs, note="no bridge between unimodal latents"
+    )
 
 
 def _bimodal_share(modality):
@@ -145,13 +148,15 @@ def _bimodal_share(modality):
     return energy["bimodal"] / sum(energy.values())
 
 
-def _bridge(gamma, means, modality, atoms):
+def _bridge(products, sums, modality, atoms, pairs):
     """A block of rows at a time: B and DDᵀ are never whole."""
     inside = np.stack([modality.of(part) for part in CLASSES], axis=1).astype(float)
     total, diagonal, whole, mass = 0.0, 0.0, 0.0, np.zeros((len(CLASSES), len(CLASSES)))
     for start in range(0, len(atoms), step := rows_per_block(len(atoms))):
         part = slice(start, start + step)
-        block = gamma[part] if means is None else gamma[part] - np.outer(means[0, part], means[1])
+        block = products[part] / pairs
+        if sums is not None:
+            block = block - np.outer(sums[0, part], sums[1]) / pairs**2
         block = block * (atoms[part] @ atoms.T)
         total += block.sum()
         block = np.abs(block)
@@ -159,14 +164,14 @@ def _bridge(gamma, means, modality, atoms):
         diagonal += np.trace(block, offset=start)
         mass += inside[part].T @ (block @ inside)
     named = {(one, other): mass[i, j] for i, one in enumerate(CLASSES) for j, other in enumerate(CLASSES)}
-    return Bridge(float(total), float(diagonal), named, float(whole))
+    return Bridge(float(total), float(diagonal), named, float(whole), int(pairs))
 
 
 def _shares(bridge):
     if bridge.whole == 0:
-        return Value(None, note=NONE)
+        return Value(None, bridge.pairs, note=NONE)
     return [
-        Value(float(mass / bridge.whole), at={"image": image, "text": text})
+        Value(float(mass / bridge.whole), bridge.pairs, {"image": image, "text": text})
         for (image, text), mass in bridge.mass.items()
     ]
 

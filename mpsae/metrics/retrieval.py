@@ -16,7 +16,8 @@ from mpsae.metrics.base import Side, Value, metric, normalised, shared
 
 KS = (1, 5, 10)
 EQUAL = 1e-9  # cosines this close are a tie: equal rows may differ by rounding
-DENSE = 2**24  # entries up to which codes are multiplied dense: quicker than sparse unless nearly empty
+SLOWER = 50  # a sparse product takes about this much longer per pair of entries that meet than a dense one
+COLUMNS = 4096  # latents of codes made dense at once
 
 
 class Items(NamedTuple):
@@ -70,6 +71,15 @@ def retrieval_xhat(pool, items):
 
 
 @metric
+def retrieval_xhat_after_first(pool, pool_first, atoms, items):
+    """`retrieval_xhat` without what the first pursuit step adds, at k, to; [0, 1]: a control for centring."""
+    image, text = (
+        side.xhat - first @ atoms for side, first in zip((pool.image, pool.text), pool_first, strict=True)
+    )
+    return recall(image, text, items)
+
+
+@metric
 def retrieval_code(pool_codes, items):
     """`retrieval_x` by the cosine of the codes on unit atoms, at k, to; [0, 1], dimensionless."""
     return recall(*pool_codes, items)
@@ -99,9 +109,14 @@ def wrong_before(
 
 def cosines(one, other) -> Float[np.ndarray, "rows others"]:
     """The cosine of every row with every other, both dense or both sparse."""
-    if hasattr(one, "tocsr") and one.shape[0] * one.shape[1] > DENSE:
-        return (_unit(one) @ _unit(other).T).toarray()
-    return normalised(_dense(one)) @ normalised(_dense(other)).T
+    if not hasattr(one, "tocsr"):
+        return normalised(one) @ normalised(other).T
+    one, other = (_unit(codes).tocsc() for codes in (one, other))
+    meetings = np.diff(one.indptr).astype(float) @ np.diff(other.indptr)
+    if SLOWER * meetings < one.shape[0] * other.shape[0] * one.shape[1]:
+        return (one @ other.T).toarray()
+    parts = [slice(start, start + COLUMNS) for start in range(0, one.shape[1], COLUMNS)]
+    return sum(one[:, part].toarray() @ other[:, part].toarray().T for part in parts)
 
 
 def representations(pool, codes: Codes) -> dict[str, tuple[Any, Any]]:
@@ -111,13 +126,9 @@ def representations(pool, codes: Codes) -> dict[str, tuple[Any, Any]]:
     return {"x": x, "xhat": xhat, "code": tuple(codes)}
 
 
-def _dense(rows):
-    return rows.toarray() if hasattr(rows, "toarray") else rows
-
-
 def _unit(codes):
     norms = np.sqrt(codes.multiply(codes).sum(1))
-    return (codes * (1 / np.where(norms > 0, norms, 1.0))[:, None]).tocsr()
+    return codes * (1 / np.where(norms > 0, norms, 1.0))[:, None]
 
 
 BROKEN = "not finite"
