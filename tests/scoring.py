@@ -167,6 +167,7 @@ class PairedRows(Rows):
     paired = True
 
     def __init__(self, image, text, z=None, truth=None, block=None, scores_true=None):
+        image, text = (np.asarray(rows, np.float64) for rows in (image, text))
         super().__init__(interleaved(image, text), None if z is None else interleaved(*z), truth, block)
         self.scores_true = scores_true
 

@@ -3,20 +3,33 @@
 import jax.numpy as jnp
 import numpy as np
 
-from mpsae.metrics.base import metric, statistic
+from mpsae.metrics.base import metric, shared, statistic
 from mpsae.metrics.reconstruction import one_minus
 from mpsae.pairs import split
 
 
-@statistic(needs="pairs")
+@shared
+def side_center(pool):
+    """[2, dim] the mean image, the mean text of the pool, float32: near the means, so nothing cancels."""
+    return np.stack([side.x.mean(0) for side in (pool.image, pool.text)]).astype(np.float32)
+
+
+@statistic(needs=("pairs", "side_center"))
 def sum_sides(b):
     """[2, 4, dim] over images, over texts: Σ(x - center), Σ(x - center)², Σ(x̂ - center), Σe²."""
 
-    def sums(x, xhat):
-        away = x - b.center
-        return jnp.stack([away, jnp.square(away), xhat - b.center, jnp.square(x - xhat)]).sum(1)
+    def sums(x, xhat, center):
+        away = x - center
+        return jnp.stack([away, jnp.square(away), xhat - center, jnp.square(x - xhat)]).sum(1)
 
-    return jnp.stack([sums(*rows) for rows in split((b.x, b.xhat))])
+    sides = zip(split((b.x, b.xhat)), b.given["side_center"], strict=True)
+    return jnp.stack([sums(*rows, center) for rows, center in sides])
+
+
+@shared
+def side_means(sum_sides, side_center, n):
+    """[2, 2, dim] the mean image, the mean text; of x, then of x̂."""
+    return side_center + np.stack([sum_sides[:, 0], sum_sides[:, 2]]) / (n / 2)
 
 
 @metric
