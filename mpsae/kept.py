@@ -45,6 +45,17 @@ def pool(sae: Any, params: dict, source: Source, eps: float) -> Pool:
     return Pool(image, text, np.asarray(sae.decode(params, nothing)[0], np.float64))
 
 
+def pool_first(sae: Any, params: dict, source: Source, eps: float) -> tuple[Any, Any]:
+    """(images, texts) of the pool: the code of the first pursuit step alone, scipy.sparse [N, p]."""
+    from scipy.sparse import vstack
+
+    x, width = first_rows(source, 2 * POOL, 0), len(params["atoms"])
+    step = rows_at_once(width, x.shape[1])
+    parts = [_first(sae, params, to_device(x[i : i + step]), eps) for i in range(0, len(x), step)]
+    codes = vstack([tally.to_csr(part) for part in parts], format="csr")
+    return codes[0::2], codes[1::2]
+
+
 def _rows(source, count):
     return first_rows(source, count, 0), None if source.truth is None else first_rows(source, count, 1)
 
@@ -61,6 +72,14 @@ def _both(sae, params, x, zt, eps):
         codes.append(tally.to_csr(code))
         rebuilt.append(np.asarray(xhat))
     return vstack(codes, format="csr"), np.concatenate(rebuilt)
+
+
+@jax.jit
+def _first(sae, params, x, eps):
+    indices, values = (part[:, :1] for part in sae.steps(params, x))
+    lengths = jnp.linalg.norm(params["atoms"], axis=1)
+    code = Code(values=values, indices=indices, width=len(params["atoms"]))
+    return active(code, lengths, eps)
 
 
 @jax.jit

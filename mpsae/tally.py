@@ -54,12 +54,16 @@ def slots(match: Int[Array, " P"], width: int) -> tuple[Int[Array, " width"], In
 
 def second_moment(code: Code) -> Float[Array, "width width"]:
     """ZᵀZ."""
-    if code.indices is None or code.width <= CHEAP * code.indices.shape[1]:
-        z = code.dense()
-        return z.T @ z
-    pairs = code.values[:, :, None] * code.values[:, None, :]
-    table = jnp.zeros((code.width, code.width))
-    return table.at[code.indices[:, :, None], code.indices[:, None, :]].add(pairs)
+    return cross_moment(code, code)
+
+
+def cross_moment(one: Code, other: Code) -> Float[Array, "width width"]:
+    """Z₁ᵀZ₂ of two codes of the same rows, both dense or both sparse."""
+    if one.indices is None or other.indices is None or one.width <= CHEAP * one.indices.shape[1]:
+        return one.dense().T @ other.dense()
+    pairs = one.values[:, :, None] * other.values[:, None, :]
+    table = jnp.zeros((one.width, other.width))
+    return table.at[one.indices[:, :, None], other.indices[:, None, :]].add(pairs)
 
 
 def to_csr(code: Code) -> Any:

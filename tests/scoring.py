@@ -5,7 +5,9 @@ import jax
 import numpy as np
 
 from mpsae.code import Code
+from mpsae.metrics.base import Pool, Side
 from mpsae.oracle import Bound
+from mpsae.pairs import interleaved
 from synthetic.world import tree_world
 
 
@@ -157,3 +159,29 @@ def mixed(world, *, atoms=None, mix=None):
 def oracle_codes(world):
     """The true dictionary with the true codes, as `score` takes it."""
     return Bound("oracle codes", "true", None).build(world, jax.random.key(0))
+
+
+class PairedRows(Rows):
+    """A source of given pairs: image, text [pairs, dim], their true codes, and what else is known."""
+
+    paired = True
+
+    def __init__(self, image, text, z=None, truth=None, block=None, scores_true=None):
+        image, text = (np.asarray(rows, np.float64) for rows in (image, text))
+        super().__init__(interleaved(image, text), None if z is None else interleaved(*z), truth, block)
+        self.scores_true = scores_true
+
+
+def pooled(image, text, codes=None, xhat=None, empty=0.0):
+    """A Pool of given rows; by default the codes are the rows, and x̂ is x."""
+    from scipy.sparse import csr_array
+
+    codes, xhat = codes or (image, text), xhat or (image, text)
+    whole = [[np.asarray(rows, np.float64) for rows in part] for part in ((image, text), xhat, codes)]
+    sides = [Side(x, rebuilt, csr_array(z)) for x, rebuilt, z in zip(*whole, strict=True)]
+    return Pool(*sides, np.full(sides[0].x.shape[1], empty))
+
+
+def coco(folder, name="features_clip"):
+    """The 500 pairs of real embeddings: (images, texts), [500, 512] each."""
+    return np.load(folder / "coco500_pairs_vitb16" / f"{name}.npy")

@@ -65,9 +65,9 @@ def test_babel_in_blocks_equals_babel_in_one(monkeypatch):
     from mpsae.metrics import geometry
 
     atoms = np.random.default_rng(0).normal(size=(37, 6))
-    whole = geometry.pairs(atoms)
+    whole = geometry.atom_pairs(atoms)
     monkeypatch.setattr(geometry, "BLOCK", 5)
-    for one, other in zip(whole, geometry.pairs(atoms), strict=True):
+    for one, other in zip(whole, geometry.atom_pairs(atoms), strict=True):
         assert one == pytest.approx(other)
     gram = np.abs(geometry.normalised(atoms) @ geometry.normalised(atoms).T) - np.eye(37)
     brute = np.cumsum(-np.sort(-gram, axis=1), axis=1).max(0)[:36]

@@ -18,6 +18,15 @@
 `ms`              are the rows of a latent alike, by embeddings and labels? (needs pairs)
 `stability`       two dictionaries of two seeds (functions, called by the sweep)
 `code_map`        a picture of the code space of pairs (only on request)
+`sides`           how much of each modality is reconstructed (needs pairs, as all below but `curves`)
+`gap`             how far apart images and texts lie, how close pairs are
+`modality`        which modality a latent belongs to, and how much of the energy each has
+`modality_steps`  the same along a pursuit, and without its first step (needs steps)
+`bridge`          which latents carry the inner product of an image with its text
+`retrieval`       finding the text of an image and the image of a text
+`agreement`       common latents and common neighbours of a pair, with their nulls
+`probe`           reading the modality off a row, a latent, an atom
+`intervene`       keeping the latents of one class only
 `curves`          error against the number of atoms used at inference (formulas)
 
 Modules are imported by `base.known_metrics()`, never here: an import stays cheap.

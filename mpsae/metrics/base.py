@@ -36,6 +36,7 @@ CONSTANTS = {
     "binary_codes": "(z [1000, p], z_true [1000, P]) of binary samples in scipy.sparse, to match by codes",
     "sample_codes": "[256, p] codes of the first 256 rows",
     "pool": "the Pool: rows, reconstructions and codes of the first 1000 held-out pairs",
+    "pool_first": "(image, text) codes of the first pursuit step in the pool, scipy.sparse [N, p]",
     "labels": "the Labels of the held-out pairs, in numpy; those of the pool come first",
     "scores_true": "the TrueScores of a world of pairs, in numpy",
 }
@@ -44,6 +45,7 @@ NEEDS = {
     "match": "truth",
     "binary_codes": "truth",
     "pool": "pairs",
+    "pool_first": "steps",
     "labels": "labels",
     "scores_true": "scores_true",
 }
@@ -259,7 +261,7 @@ def _unique(table: dict[str, Any], function: Callable, name: str, what: str) -> 
     """Refuse a second definition; the same place again is a notebook re-run."""
     if table is not METRICS:
         others = SHARED if table is STATISTICS else STATISTICS
-        if name in others or name in CONSTANTS:
+        if name in others or name in CONSTANTS or name in ABSENT:
             where = others[name].function.__module__ if name in others else __name__
             raise ValueError(
                 f"{what} {name!r} of {function.__module__} is already the name of a value in {where}"

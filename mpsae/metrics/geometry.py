@@ -27,7 +27,7 @@ class Pairs(NamedTuple):
 
 
 @shared
-def pairs(atoms):
+def atom_pairs(atoms):
     """Pairs of the alive atoms, or None below two of them."""
     unit = normalised(atoms[np.any(atoms != 0, axis=1)])
     if len(unit) < 2:
@@ -50,41 +50,45 @@ def pairs(atoms):
 
 
 @metric
-def coherence(pairs):
+def coherence(atom_pairs):
     """max over i != j of |cos(d_i, d_j)|; [0, 1], dimensionless; 0 = orthonormal, 1 = a duplicate."""
-    return ALONE if pairs is None else float(pairs.nearest.max())
+    return ALONE if atom_pairs is None else float(atom_pairs.nearest.max())
 
 
 @metric
-def coherence_signed(pairs):
+def coherence_signed(atom_pairs):
     """max over i != j of cos(d_i, d_j); [-1, 1], dimensionless; IsoEnergy."""
-    return ALONE if pairs is None else float(pairs.nearest_signed.max())
+    return ALONE if atom_pairs is None else float(atom_pairs.nearest_signed.max())
 
 
 @metric
-def mean_max_cos(pairs):
+def mean_max_cos(atom_pairs):
     """Mean over atoms of max over others of |cos|; [0, 1], dimensionless."""
-    return ALONE if pairs is None else Value(float(pairs.nearest.mean()), len(pairs.nearest))
+    return ALONE if atom_pairs is None else Value(float(atom_pairs.nearest.mean()), len(atom_pairs.nearest))
 
 
 @metric
-def composition_maxcos(pairs):
+def composition_maxcos(atom_pairs):
     """Mean over atoms of max over others of the signed cos; [-1, 1], dimensionless; Tree SAE."""
-    return ALONE if pairs is None else Value(float(pairs.nearest_signed.mean()), len(pairs.nearest))
+    return (
+        ALONE
+        if atom_pairs is None
+        else Value(float(atom_pairs.nearest_signed.mean()), len(atom_pairs.nearest))
+    )
 
 
 @metric
-def coherence_hist(pairs):
+def coherence_hist(atom_pairs):
     """Histogram of cos(d_i, d_j) over ordered pairs i != j, 200 bins on [-1, 1]; an array of counts."""
-    return ALONE if pairs is None else Matrix(pairs.histogram)
+    return ALONE if atom_pairs is None else Matrix(atom_pairs.histogram)
 
 
 @metric
-def babel(pairs):
+def babel(atom_pairs):
     """max over i of the sum of the r largest |G_ij|, j != i; [0, r], at r = 1, 2, 5, 10, ..."""
-    if pairs is None:
+    if atom_pairs is None:
         return ALONE
-    return [Value(float(pairs.babel[r - 1]), at={"r": r}) for r in RADII if r <= len(pairs.babel)]
+    return [Value(float(atom_pairs.babel[r - 1]), at={"r": r}) for r in RADII if r <= len(atom_pairs.babel)]
 
 
 @metric

@@ -79,7 +79,9 @@ def summary(rows: list[dict[str, Any]], *, everything: bool = False) -> str:
         if row.get("array"):
             continue
         value = "-" if row["value"] is None else f"{row['value']:.4g}"
-        place = "".join(f" {key}={point:g}" for key, point in row["at"].items())
+        place = "".join(
+            f" {key}={point if isinstance(point, str) else f'{point:g}'}" for key, point in row["at"].items()
+        )
         note = f"  ({row['note']})" if row["value"] is None and row["note"] else ""
         lines.append(f"{row['label']:<12} {row['metric'] + place:<28} {value}{note}")
     return "\n".join(lines)

@@ -1,0 +1,114 @@
+"""What is left when only the latents of one class are kept, or when the gap is taken away by other means.
+
+x̂_S = z_S D + b for a set of latents S, b the x̂ of an empty code, on the pool. Points: keep = all (x̂
+itself), bimodal, unimodal (image or text), image, text; baseline = means_removed (each modality's
+mean off x̂), gap_shifted (texts moved by the difference of the means), random_shifted (texts moved as far
+in a fixed random direction). Latents of no class are kept by `all` alone. IsoEnergy.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from mpsae.metrics.base import Pool, Value, metric, shared
+from mpsae.metrics.probe import probe
+from mpsae.metrics.retrieval import recall
+
+KEPT = ("all", "bimodal", "unimodal", "image", "text")
+Rows = Float[np.ndarray, "N dim"]
+
+
+class Outcome(NamedTuple):
+    """What was measured on one changed pool; `atoms` is None for a baseline."""
+
+    at: dict[str, str]
+    atoms: int | None
+    gap: Value
+    recall: list[Value]  # R@1 to text, to image
+    probe: Value
+
+
+@shared
+def outcomes(pool, atoms, modality, items):
+    """An Outcome per set of kept latents and per baseline; those of an empty set are null."""
+    found = []
+    for keep in KEPT:
+        kept = modality.alive if keep == "all" else modality.of(keep)
+        count, at = int(kept.sum()), {"keep": keep}
+        if not count:
+            none = Value(None, 0, at, "no such latent")
+            nothing = [Value(None, 0, at | {"to": to}, none.note) for to in ("text", "image")]
+            found.append(Outcome(at, 0, none, nothing, none))
+        else:
+            found.append(_measured(*decoded(pool, atoms, kept), items, at, count))
+    image, text = pool.image.xhat, pool.text.xhat
+    for name, rows in baselines(image, text).items():
+        found.append(_measured(*rows, items, {"baseline": name}, None))
+    return found
+
+
+@metric
+def intervene_gap(outcomes):
+    """‖mean image - mean text‖ of the changed x̂, at keep or baseline; >= 0, input units."""
+    return [outcome.gap for outcome in outcomes]
+
+
+@metric
+def intervene_r1(outcomes):
+    """R@1 of the changed x̂ (as `retrieval_xhat`), at keep or baseline, to = text, image; [0, 1]."""
+    return [value for outcome in outcomes for value in outcome.recall]
+
+
+@metric
+def intervene_probe(outcomes):
+    """Accuracy of a probe for the modality fitted to the changed x̂, at keep or baseline; [0, 1]."""
+    return [outcome.probe for outcome in outcomes]
+
+
+@metric
+def intervene_atoms(outcomes):
+    """Number of live latents that are kept, at keep; a count."""
+    return [Value(outcome.atoms, at=outcome.at) for outcome in outcomes if outcome.atoms is not None]
+
+
+@metric
+def delta_r(outcomes):
+    """R@1 of x̂ with all latents minus R@1 of the changed x̂, at keep or baseline, to; [-1, 1]."""
+    whole = {value.at["to"]: value.value for value in outcomes[0].recall}
+    return [
+        value if value.value is None or whole[value.at["to"]] is None
+        else Value(whole[value.at["to"]] - value.value, value.count, value.at)
+        for outcome in outcomes[1:]
+        for value in outcome.recall
+    ]  # fmt: skip
+
+
+def decoded(pool: Pool, atoms: Float[np.ndarray, "p dim"], kept) -> tuple[Rows, Rows]:
+    """x̂ of both modalities from the kept latents alone."""
+    which = np.flatnonzero(kept)
+    image, text = (side.z[:, which] @ atoms[which] + pool.empty for side in (pool.image, pool.text))
+    return image, text
+
+
+def baselines(image: Rows, text: Rows) -> dict[str, tuple[Rows, Rows]]:
+    """Other ways to close the gap, and one that moves as far without closing it."""
+    means = image.mean(0), text.mean(0)
+    apart = means[0] - means[1]
+    anywhere = np.random.default_rng(0).normal(size=len(apart))
+    anywhere *= np.linalg.norm(apart) / np.linalg.norm(anywhere)
+    return {
+        "means_removed": (image - means[0], text - means[1]),
+        "gap_shifted": (image, text + apart),
+        "random_shifted": (image, text + anywhere),
+    }
+
+
+def _measured(image, text, items, at, count):
+    def there(value):
+        at_value = {key: point for key, point in value.at.items() if key != "k"}
+        return Value(value.value, value.count, at | at_value, value.note)
+
+    gap = float(np.linalg.norm(image.mean(0) - text.mean(0)))
+    recalled = [there(value) for value in recall(image, text, items, ks=(1,))]
+    return Outcome(at, count, Value(gap, len(image), at), recalled, there(probe(image, text)))
