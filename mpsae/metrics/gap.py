@@ -7,7 +7,8 @@ pairs; a zero row has cosine 0 with everything, and a row that occurs twice coun
 import jax.numpy as jnp
 import numpy as np
 
-from mpsae.metrics.base import Value, metric, normalised, ratio, statistic
+from mpsae.metrics.base import Value, metric, ratio, statistic
+from mpsae.overlap import normalised
 from mpsae.pairs import split
 
 

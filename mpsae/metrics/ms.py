@@ -8,8 +8,9 @@ arXiv 2504.02821), or the known labels, which no encoder has seen.
 
 import numpy as np
 
-from mpsae.metrics.base import Value, metric, normalised, shared
+from mpsae.metrics.base import Value, metric, shared
 from mpsae.metrics.labelled import SIDES
+from mpsae.overlap import normalised
 
 UNDEFINED = "every latent is constant or fires on one row"
 

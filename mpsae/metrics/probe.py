@@ -13,9 +13,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from mpsae.bounds import rows_per_block
-from mpsae.metrics.base import Value, metric, normalised, shared
+from mpsae.metrics.base import Value, metric, shared
 from mpsae.metrics.modality import DEAD
 from mpsae.metrics.retrieval import BROKEN, representations
+from mpsae.overlap import normalised
 
 
 @metric

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from mpsae.metrics.base import Side, Value, metric, normalised, shared
+from mpsae.metrics.base import Side, Value, metric, shared
+from mpsae.overlap import normalised
 
 KS = (1, 5, 10)
 EQUAL = 1e-9  # cosines this close are a tie: equal rows may differ by rounding
