@@ -51,7 +51,7 @@ def folder(tmp_path):
 
 def test_held_out_images_come_once_with_their_first_text(folder):
     path = folder(store())
-    source = Embeddings(path=path, held_out=4).build(0)
+    source = Embeddings(path=path, held_out=0.4).build(0)
     image, text = split(np.asarray(source.held))
     images = [int(np.abs(IMAGE - row).sum(1).argmin()) for row in image]
     assert len(set(images)) == 4 and source.rows_held_out == 8
@@ -59,7 +59,7 @@ def test_held_out_images_come_once_with_their_first_text(folder):
     trained = {int(i) for i in source.pairs[:, 0]}
     assert trained == set(range(IMAGES)) - set(images) and len(source.pairs) == 12
     assert Embeddings(path=path).title == "pets"
-    again = Embeddings(path=path, held_out=4).build(7)  # no seed changes who is held out
+    again = Embeddings(path=path, held_out=0.4).build(7)  # no seed changes who is held out
     assert again.fingerprint() == source.fingerprint()
 
 
@@ -71,7 +71,7 @@ def test_without_held_out_rows_the_pairs_trained_on_are_scored(folder):
 def test_a_split_factor_decides_and_is_no_label(folder):
     told = np.zeros(IMAGES, np.int64)
     told[[1, 5, 8]] = 1
-    source = Embeddings(path=folder(store(labelled(split=told))), held_out=4).build(0)
+    source = Embeddings(path=folder(store(labelled(split=told))), held_out=0.4).build(0)
     np.testing.assert_array_equal(split(np.asarray(source.held))[0], IMAGE[[1, 5, 8]])
     assert sorted(source.labels.of) == ["family", "kind"]
     np.testing.assert_array_equal(source.labels.of["kind"], KIND[[1, 5, 8]])
@@ -82,9 +82,9 @@ def test_a_split_factor_decides_and_is_no_label(folder):
 
 def test_norm_and_centring(folder):
     path = folder(store())
-    unit = Embeddings(path=path, held_out=4, norm="unit").build(0)
+    unit = Embeddings(path=path, held_out=0.4, norm="unit").build(0)
     np.testing.assert_allclose(np.linalg.norm(unit.held, axis=1), 1, rtol=1e-5)
-    centred = Embeddings(path=path, held_out=4, centring="modality").build(0)
+    centred = Embeddings(path=path, held_out=0.4, centring="modality").build(0)
     image, text = split(np.asarray(centred.batch(jax.random.key(0), 0, 24)))  # one epoch
     np.testing.assert_allclose([image.mean(0), text.mean(0)], 0, atol=1e-5)
     assert len({one.fingerprint() for one in (unit, centred)}) == 2
@@ -95,8 +95,8 @@ def test_norm_and_centring(folder):
     [
         ({"centring": "both"}, "embeddings.centring = 'both': must be one of none, global, modality"),
         ({"norm": "l1"}, "embeddings.norm = 'l1': must be one of keep, unit"),
-        ({"held_out": 700}, "held_out = 1400: must be 1 to 1000, or a multiple"),
-        ({"held_out": 10}, "embeddings.held_out = 10: must be less than 10, the paired images in"),
+        ({"held_out": 1.0}, "embeddings.held_out = 1.0: must be a share, from 0 to below 1"),
+        ({"held_out": 0.05}, "embeddings.held_out = 0.05: leaves none of 10 paired images apart in"),
     ],
 )
 def test_what_is_refused(folder, fields, message):

@@ -5,7 +5,7 @@ import os
 import numpy as np
 
 from mpsae.pairs import CENTRINGS, Labels, PairedArrays, paired_arrays
-from mpsae.source import SourceConfig, check_held_out, fixed_order
+from mpsae.source import BLOCK, SourceConfig, fixed_order
 from mpsae.store import Store, from_files, read
 
 NORMS = ("keep", "unit")
@@ -16,14 +16,15 @@ class Embeddings(SourceConfig, name="embeddings"):
     """Image and text rows and their pairs; each held-out image counts once, with its first text.
 
     path: a folder of `mpsae embed`, or a .npy, .npz or .safetensors file of [2, n, dim] (image, text; row
-    i belongs to row i). held_out: images kept apart by a fixed permutation, unless the folder's factor
-    `split` says which; 0 scores the pairs that it trains on. centring: `global` takes one mean off all
+    i belongs to row i). held_out: share of the images kept apart by a fixed permutation (above 500 images
+    a multiple of 500), unless the folder's factor `split` says which; 0 scores the pairs that it trains
+    on. centring: `global` takes one mean off all
     rows, `modality` one off images and one off texts, both of the training pairs. norm: `unit` divides
     rows by their length first.
     """
 
     path: str
-    held_out: int = 500
+    held_out: float = 0.2
     centring: str = "none"
     norm: str = "keep"
 
@@ -32,11 +33,11 @@ class Embeddings(SourceConfig, name="embeddings"):
         return os.path.splitext(os.path.basename(os.path.normpath(self.path)))[0]
 
     def validate(self) -> None:
-        """Refuse unknown options and partial blocks; what the file allows is known only in `build`."""
+        """Refuse unknown options; what the file allows is known only in `build`."""
         super().validate()
         check_choices(self, norm=NORMS, centring=CENTRINGS)
-        if self.held_out:
-            check_held_out(2 * self.held_out)
+        if not 0 <= self.held_out < 1:
+            raise ValueError(f"embeddings.held_out = {self.held_out}: must be a share, from 0 to below 1")
 
     def build(self, world_seed: int) -> PairedArrays:
         """The same rows and the same split for every seed."""
@@ -57,7 +58,7 @@ def check_choices(config: SourceConfig, **allowed: tuple[str, ...]) -> None:
             raise ValueError(f"{config.name}.{field} = {value!r}: must be one of {', '.join(choices)}")
 
 
-def pairs_of(store: Store, *, held_out: int, centring: str, norm: str, where: str) -> PairedArrays:
+def pairs_of(store: Store, *, held_out: float, centring: str, norm: str, where: str) -> PairedArrays:
     """The source of a store's pairs; `where` names it in what is refused."""
     train, held = _split(store, held_out, where)
     image, text = (np.asarray(store.rows[name], np.float32) for name in ("image", "text"))
@@ -68,7 +69,7 @@ def pairs_of(store: Store, *, held_out: int, centring: str, norm: str, where: st
     )
 
 
-def _split(store: Store, held_out: int, where: str) -> tuple[np.ndarray, np.ndarray]:
+def _split(store: Store, held_out: float, where: str) -> tuple[np.ndarray, np.ndarray]:
     """(pairs to train on, one pair of each held-out image)."""
     images = store.pairs[:, 0]
     apart = np.zeros(store.counts["image"], bool)
@@ -77,11 +78,13 @@ def _split(store: Store, held_out: int, where: str) -> tuple[np.ndarray, np.ndar
     if told is not None:
         apart = told == store.labels.classes[SPLIT].index(HELD_OUT)
     elif held_out:
-        if held_out >= len(there):
+        count = int(held_out * len(there))
+        count -= count % (BLOCK // 2) if count > BLOCK // 2 else 0
+        if not count:
             raise ValueError(
-                f"embeddings.held_out = {held_out}: must be less than {len(there)}, the paired images in {where}"
+                f"embeddings.held_out = {held_out:g}: leaves none of {len(there)} paired images apart in {where}"
             )
-        apart[there[fixed_order(len(there))[:held_out]]] = True
+        apart[there[fixed_order(len(there))[:count]]] = True
     _, first = np.unique(images, return_index=True)
     if not apart.any():
         return store.pairs, store.pairs[np.sort(first)]
