@@ -78,7 +78,7 @@ class Dials:
         if self.packing == "orthonormal" and self.directions > self.dim:
             raise ValueError(
                 f"dim = {self.dim}: must be at least {self.directions}, the number of directions,"
-                " if packing is orthonormal; haar and tight need no more than 2"
+                " if packing is orthonormal; haar and tight take more directions than dim"
             )
 
 
@@ -93,16 +93,14 @@ def paired(key: Array, dials: Dials) -> PairedWorld:
     dials.check()
     rows_key, shown_key, place_key, mean_key = jax.random.split(key, 4)
     shared, private = _directions(rows_key, dials)
-    there, gone, one = np.arange(dials.shared), np.arange(dials.image_only), np.arange(dials.text_only)
-    concept = np.concatenate([there, *([there] if dials.theta > 0 else []), dials.shared + gone])
-    concept = np.concatenate([concept, dials.shared + dials.image_only + one])
+    common, total = np.arange(dials.shared), dials.shared + dials.image_only + dials.text_only
+    twice = [common, common] if dials.theta > 0 else [common]
+    concept = np.concatenate([*twice, np.arange(dials.shared, total)])
     draw = np.stack([concept, concept])
     if dials.magnitudes == "independent":
-        draw[1] += concept.max() + 1
-    atoms, shown, gain = (
-        np.concatenate([*_rotated(shared, dials.theta), private]),
-        *_strengths(shown_key, dials),
-    )
+        draw[1] += total
+    atoms = np.concatenate([*_rotated(shared, dials.theta), private])
+    shown, gain = _strengths(shown_key, dials)
     place = _places(place_key, np.concatenate([shared.reshape(-1, dials.dim), private]), dials)
     if dials.content == "centred":
         place = place - (dials.presence * shown * gain) @ atoms
@@ -148,15 +146,15 @@ def _strengths(key: Array, dials: Dials) -> tuple[np.ndarray, np.ndarray]:
     """(P(shown | present), gain), [2, features] each, 0 where a modality never has the feature."""
     orders = [np.asarray(jax.random.permutation(part, dials.shared)) for part in jax.random.split(key)]
     alpha, beta = np.linspace(1 - dials.omission, 1, dials.shared)[np.stack(orders)]
-    image, text = (_gains(gain, dials.shared, dials.decay) for gain in (dials.image_gain, dials.text_gain))
+    image = _gains(dials.image_gain, dials.shared, dials.decay)
+    text = _gains(dials.text_gain, dials.shared, dials.decay)
     kinds = [(alpha, beta, image, text)]
     if dials.theta > 0:
         kinds = [(alpha, 0 * beta, image, 0 * text), (0 * alpha, beta, 0 * image, text)]
-    image, text = (
-        _gains(dials.image_only_gain, dials.image_only, dials.decay),
-        _gains(dials.text_only_gain, dials.text_only, dials.decay),
-    )
-    kinds += [(1 + 0 * image, 0 * image, image, 0 * image), (0 * text, 1 + 0 * text, 0 * text, text)]
+    only = _gains(dials.image_only_gain, dials.image_only, dials.decay)
+    kinds.append((np.ones(len(only)), np.zeros(len(only)), only, 0 * only))
+    only = _gains(dials.text_only_gain, dials.text_only, dials.decay)
+    kinds.append((np.zeros(len(only)), np.ones(len(only)), 0 * only, only))
     alpha, beta, image, text = (np.concatenate(part) for part in zip(*kinds, strict=True))
     return np.stack([alpha, beta]), np.stack([image, text])
 

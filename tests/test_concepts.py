@@ -44,6 +44,16 @@ def test_partners_have_the_stated_angle_whatever_the_packing(theta, packing):
         np.testing.assert_allclose(cosines, np.eye(13), atol=1e-6)
 
 
+@pytest.mark.parametrize("packing", ["orthonormal", "haar", "tight"])
+def test_kinds_of_concepts_may_be_missing(packing):
+    only_private = world(shared=0, dim=3 if packing == "tight" else 5, packing=packing)
+    np.testing.assert_array_equal(only_private.modality_linear, [1, 1, 1, 0, 0])
+    only_shared = world(
+        image_only=0, text_only=0, dim=6 if packing == "tight" else 8, theta=1.0, packing=packing
+    )
+    np.testing.assert_array_equal(only_shared.modality_linear, [1] * 4 + [0] * 4)
+
+
 def test_tight_directions_meet_less_than_random_ones():
     crowded = {"shared": 20, "image_only": 10, "text_only": 10, "dim": 16, "theta": 0.5}
     worst = {}

@@ -163,7 +163,7 @@ def test_config_survives_json_and_numbers_are_cast():
 
 
 def test_known_sources_and_the_nearest_spelling():
-    assert {"arrays", "digits", "mnist", "toy_matryoshka", "tree20"} <= set(known_sources())
+    assert {"arrays", "digits", "mnist", "paired", "toy_matryoshka", "tree20"} <= set(known_sources())
     with pytest.raises(ValueError, match="unknown source 'tree2'.*did you mean 'tree20'"):
         find_source("tree2")
 

@@ -35,7 +35,8 @@ def test_the_source_is_known_paired_and_stackable():
 
 def test_batches_repeat_by_key_and_step_and_are_pairs():
     source, key = few(), jax.random.key(3)
-    first, again, later = (np.asarray(source.batch(key, step, 40)) for step in (1, 1, 2))
+    draw = jax.jit(source.batch, static_argnums=2)
+    first, again, later = (np.asarray(draw(key, step, 40)) for step in (1, 1, 2))
     assert first.tobytes() == again.tobytes() and first.tobytes() != later.tobytes()
     _, z = source.held_out(1)
     image, text = split(np.asarray(z))
@@ -71,8 +72,9 @@ def test_the_fingerprint_moves_with_every_field_and_the_seed():
         "held_out": 1000,
     }
     assert set(changed) == {field.name for field in dataclasses.fields(Paired)}
-    prints = [few(**{name: value}).fingerprint() for name, value in changed.items()]
-    prints += [few().fingerprint(), few(1).fingerprint()]
+    texts = [Paired(**({**FEW, name: value})).canonical() for name, value in changed.items()]
+    assert len(set(texts)) == len(texts)
+    prints = [source.fingerprint() for source in (few(), few(1), few(delta=1.0), few(centring="global"))]
     assert len(set(prints)) == len(prints)
     assert few(delta=-0.0).fingerprint() == few().fingerprint()
 

@@ -28,7 +28,7 @@ class Paired(Dials, SourceConfig, name="paired"):
     """Streaming pairs of `synthetic.concepts.paired`; `held_out` is a number of rows, even.
 
     centring: what is taken off the rows last, by the exact means of the law (for `norm` unit,
-    those of a fixed sample of 32768 pairs): "global" the mean of all rows, "modality" the
+    those of a fixed sample of 8192 pairs): "global" the mean of all rows, "modality" the
     mean of images off images and of texts off texts.
     """
 
