@@ -2,8 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-from _expressivity_figures import asked
-from _pair_figures import CENTRED, centrings_in, labels_in
+from _pair_figures import CENTRED, asked, centrings_in, labels_in, seeds_of
 
 from mpsae import plots
 
@@ -72,7 +71,7 @@ def recovered(rows, name):
     plots.legend(figure, axes[0, 0], columns=len(labels) + 1)
     plots.caption(
         figure, f"{name}, L0 {k:g}: how well the best atom of each class tells it, mean over the classes of a factor. "
-        f"The atom is chosen on one half of the pairs and scored on the other. Median of {plots.seeds(rows)} seeds, "
+        f"The atom is chosen on one half of the pairs and scored on the other. Median of {seeds_of(rows)}, "
         "95 % interval.",
     )  # fmt: skip
     return figure
@@ -92,7 +91,7 @@ def levels(rows, name):
         place.set(title=CENTRED[centring], xlabel="share of live atoms that stand for a class of it")
     plots.legend(figure, axes[0, 0], columns=len(labels))
     plots.caption(
-        figure, f"{name}, L0 {k:g}: which factor each live atom tells best. Median of {plots.seeds(rows)} seeds, "
+        figure, f"{name}, L0 {k:g}: which factor each live atom tells best. Median of {seeds_of(rows)}, "
         "95 % interval.",
     )  # fmt: skip
     return figure
@@ -121,6 +120,6 @@ def chains(rows, name):
     plots.legend(figure, axes[0, 0], columns=len(labels) + 1)
     plots.caption(
         figure, f"{name}, L0 {k:g}: does the order of a caption chain, general to specific, show in reconstructions "
-        f"of few atoms? Median of {plots.seeds(rows)} seeds, band: 95 % interval; 0 = no order.",
+        f"of few atoms? Median of {seeds_of(rows)}, band: 95 % interval; 0 = no order.",
     )  # fmt: skip
     return figure

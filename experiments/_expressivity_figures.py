@@ -2,7 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-from _pair_figures import CENTRED, labels_in
+from _pair_figures import CENTRED, asked, labels_in, seeds_of
 
 from mpsae import plots
 
@@ -13,11 +13,6 @@ CONVENTIONS = (
     ("eff_rank_gram", "effective rank\nof co-activation"),
 )
 BINS = np.linspace(-1, 1, 201)
-
-
-def asked(row):
-    """The L0 that a run was asked for."""
-    return row["fields"].get("target_l0") or row["fields"].get("k")
 
 
 def conventions(rows, name, centring):
@@ -43,7 +38,7 @@ def conventions(rows, name, centring):
         place.set_xscale("log", base=2)
     plots.legend(figure, axes[0], columns=len(labels))
     plots.caption(
-        figure, f"{name}, {CENTRED[centring]}: what L0 buys. Median of {plots.seeds(rows)} seeds, band: 95 % bootstrap "
+        figure, f"{name}, {CENTRED[centring]}: what L0 buys. Median of {seeds_of(rows)}, band: 95 % bootstrap "
         "interval. The same reconstructions in three conventions: an offset counts as explained in all but the first.",
     )  # fmt: skip
     return figure
@@ -78,7 +73,7 @@ def geometry(results, rows, name, centring):
         place.set(title=title, xlabel="r (largest sum of r cosines)")
     plots.legend(figure, axes[1], columns=len(labels))
     plots.caption(
-        figure, f"{name}, {CENTRED[centring]}, trained at L0 {k:g}: coherence. Median of {plots.seeds(mine)} seeds, "
+        figure, f"{name}, {CENTRED[centring]}, trained at L0 {k:g}: coherence. Median of {seeds_of(mine)}, "
         "band: 95 % interval. Co-active values depend on how many atoms are active: compare at equal L0 only.",
     )  # fmt: skip
     return figure
@@ -113,6 +108,6 @@ def inference(rows, name, centring):
     plots.legend(figure, axes[0, 0], columns=len(labels))
     plots.caption(
         figure, f"{name}, {CENTRED[centring]}: what one more atom buys at inference. Median of "
-        f"{plots.seeds(rows)} seeds, band: 95 % interval, grey line: the L0 of training.",
+        f"{seeds_of(rows)}, band: 95 % interval, grey line: the L0 of training.",
     )  # fmt: skip
     return figure

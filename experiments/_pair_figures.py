@@ -23,6 +23,27 @@ def centrings_in(rows):
     return [c for c in CENTRINGS if any(row["source"].get("centring") == c for row in rows)]
 
 
+def seeds_of(rows):
+    """How many seeds, in words."""
+    count = plots.seeds(rows)
+    return f"{count} seed" + "s" * (count != 1)
+
+
+def missed(rows, label, centring):
+    """Whether some run of an SAE is more than 2 % off the L0 it was asked for."""
+    mine = [
+        row
+        for row in rows
+        if row["label"] == label and row["source"].get("centring") == centring and row["metric"] == "l0"
+    ]
+    return any(row["value"] is None or abs(row["value"] / asked(row) - 1) > 0.02 for row in mine)
+
+
+def asked(row):
+    """The L0 that a run was asked for."""
+    return row["fields"].get("target_l0") or row["fields"].get("k")
+
+
 def stored(results, rows, label, centring, metric):
     """The matrices of one SAE at one centring, in the order of the seeds."""
     found = [
@@ -58,7 +79,7 @@ def histograms(results, rows, name):
         place.set_xlabel("text only ← score → image only")
     plots.legend(figure, axes[0, 0], columns=2)
     plots.caption(
-        figure, f"{name}: modality score of the atoms, mean of {plots.seeds(rows)} seeds. Bars: live atoms by their "
+        figure, f"{name}: modality score of the atoms, mean over {seeds_of(rows)}. Bars: live atoms by their "
         "linear score E z(image) / (E z(image) + E z(text)). Line: energy by the squared score. Mass near ½ is "
         "shared by images and texts.",
     )  # fmt: skip
@@ -90,7 +111,7 @@ def maps(results, rows, name):
         axes[i, 0].set_ylabel(CENTRED[centring].replace(" taken", "\ntaken"))
     plots.legend(figure, axes[0, 0], columns=2)
     plots.caption(
-        figure, f"{name}: t-SNE of the codes of 300 held-out pairs by cosine, seed 0. Only whether the colours mix "
+        figure, f"{name}: t-SNE of the codes of up to 300 held-out pairs by cosine, seed 0. Only whether the colours mix "
         "means something; distances and shapes do not.",
     )  # fmt: skip
     return figure
@@ -121,7 +142,7 @@ def steps_figure(rows, name):
     plots.log_axis(axes[0, 0])
     plots.legend(figure, axes[0, 0], columns=len(labels))
     plots.caption(
-        figure, f"{name}: what the steps of a pursuit take, median of {plots.seeds(rows)} seeds. Where rows are not "
+        figure, f"{name}: what the steps of a pursuit take, median of {seeds_of(rows)}. Where rows are not "
         "centred, a step that codes the common offset is shared by everything and means no shared concept.",
     )  # fmt: skip
     return figure
@@ -160,12 +181,13 @@ def summary(rows, name):
                     place.plot(
                         [span.low, span.high], [y, y], color=look, lw=3.5, alpha=0.35, solid_capstyle="butt"
                     )
-                    place.plot(span.value, y, shades[centring], color=look, ms=4.5)
+                    face = "white" if missed(rows, label, centring) else look
+                    place.plot(span.value, y, shades[centring], color=look, markerfacecolor=face, ms=4.5)
         place.set(title=title, yticks=range(len(labels)), yticklabels=labels[::-1])
     marks = [plt.Line2D([], [], marker=shades[c], color="#444444", lw=0, label=CENTRED[c]) for c in centrings]
     figure.legend(handles=marks, loc="outside lower center", ncols=len(marks))
     plots.caption(
-        figure, f"{name}: median of {plots.seeds(rows)} seeds and 95 % bootstrap interval. Shared: modality score "
-        "from .05 to .95, at least 20 activations.",
+        figure, f"{name}: median of {seeds_of(rows)} and 95 % bootstrap interval. Shared: modality score "
+        "from .05 to .95, at least 20 activations. Hollow: the L0 on held-out rows is more than 2 % off its target.",
     )  # fmt: skip
     return figure
