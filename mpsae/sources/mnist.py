@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from mpsae.array_files import read_npz, reading
 from mpsae.source import ArraySource, SourceConfig, array_source, fixed_order
-from mpsae.sources.arrays import read_npz, reading
 
 NAMES = ("x_train", "x_test")
 

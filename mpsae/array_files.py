@@ -1,0 +1,87 @@
+"""Arrays in files of other people: .npy, .npz, .safetensors; never a pickle, never a value that is not finite."""
+
+import contextlib
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+
+EXACT = ("float32", "float16", "bfloat16")  # float32 holds all of their values
+
+
+def as_float32(rows: np.ndarray, name: str, *, cast: bool) -> np.ndarray:
+    """The [rows, dim] array `name` as float32, or a ValueError that says where it cannot be.
+
+    Refused: another number of axes, no rows or columns, a dtype that holds no real numbers, one
+    that float32 would round (unless `cast`), a value that is not a finite float32.
+    """
+    if rows.ndim != 2 or not rows.size:
+        raise ValueError(f"{name} has shape {list(rows.shape)}: must be [rows, dim], neither 0")
+    kind = str(rows.dtype)
+    if kind not in EXACT and not (np.issubdtype(rows.dtype, np.floating) or rows.dtype.kind in "iu"):
+        raise ValueError(f"{name} has dtype {kind}: must be {' or '.join(EXACT)}")
+    if kind not in EXACT and not cast:
+        raise ValueError(
+            f"{name} has dtype {kind}: must be {' or '.join(EXACT)},"
+            f" or set cast='float32' to round its values"
+        )
+    with np.errstate(over="ignore"):  # an overflow becomes inf, reported with its place below
+        rows = rows.astype(np.float32)
+    refuse_not_finite(rows, name)
+    return rows
+
+
+def refuse_not_finite(rows: np.ndarray, name: str, *, first: int = 0) -> None:
+    """ValueError naming the place of the first NaN or infinity of `rows`, counted from row `first`."""
+    bad = ~np.isfinite(rows)
+    if bad.any():
+        row, column = np.unravel_index(np.argmax(bad), bad.shape)
+        value = rows[row, column]
+        raise ValueError(f"{name}, row {first + row}, column {column}: {value} must be a finite float32")
+
+
+@contextlib.contextmanager
+def reading(path: str) -> Iterator[None]:
+    """Turn every way in which a file cannot be read into one ValueError that names it."""
+    if not os.path.isfile(path):
+        raise ValueError(f"{path}: no such file; the path must name an existing one")
+    try:
+        yield
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(
+            f"{path} cannot be read: must be a complete file of its format ({reason})"
+        ) from error
+
+
+def _npy(path: str) -> dict[str, np.ndarray]:
+    with open(path, "rb") as file:  # np.load given a path leaves it open on some failures
+        array = np.load(file, allow_pickle=False)
+    if not isinstance(array, np.ndarray):
+        raise ValueError("an .npz archive under the name of an .npy file")
+    return {"": array}
+
+
+def read_npz(path: str) -> dict[str, np.ndarray]:
+    """Every array of an .npz file by name; no pickles."""
+    with open(path, "rb") as file:
+        stored = np.load(file, allow_pickle=False)
+        if isinstance(stored, np.ndarray):
+            raise ValueError("a single .npy array under the name of an .npz file")
+        with stored:
+            return {name: stored[name] for name in stored.files}
+
+
+def _safetensors(path: str) -> dict[str, np.ndarray]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error
+
+
+READERS = {".npy": _npy, ".npz": read_npz, ".safetensors": _safetensors}
