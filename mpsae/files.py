@@ -86,23 +86,40 @@ def read_verified(path: Path | str, bytes: int | None, sha256: str) -> bytes:
     with both digests, when it is missing, of another size, or changed.
     """
     data = read_bytes(path)
-    found = hashlib.sha256(data).hexdigest()
-    if found != sha256:
-        size = "" if bytes in (None, len(data)) else f"{len(data)} bytes instead of {bytes}, "
-        raise ValueError(f"{path}: damaged, {size}expected sha256 {sha256}, found {found}")
-    if bytes not in (None, len(data)):
-        raise ValueError(f"{path}: sha256 {found} is as recorded, but {len(data)} bytes instead of {bytes}")
+    _compare(path, hashlib.sha256(data).hexdigest(), len(data), sha256, bytes)
     return data
+
+
+def verify(path: Path | str, bytes: int, sha256: str) -> None:
+    """What `read_verified` checks, for a file that need not fit into memory."""
+    try:
+        with open(path, "rb") as file:
+            found, size = hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    _compare(path, found, size, sha256, bytes)
+
+
+def _compare(path: Path | str, found: str, size: int, sha256: str, bytes: int | None) -> None:
+    if found != sha256:
+        sizes = "" if bytes in (None, size) else f"{size} bytes instead of {bytes}, "
+        raise ValueError(f"{path}: damaged, {sizes}expected sha256 {sha256}, found {found}")
+    if bytes not in (None, size):
+        raise ValueError(f"{path}: sha256 {found} is as recorded, but {size} bytes instead of {bytes}")
 
 
 def read_bytes(path: Path | str) -> bytes:
     """The bytes of `path`. Raises ValueError naming it when it is missing or unreadable."""
     try:
         return Path(path).read_bytes()
-    except FileNotFoundError:
-        raise ValueError(f"{path}: this file is missing") from None
     except OSError as error:
-        raise ValueError(f"{path}: cannot be read ({error.strerror})") from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path | str, error: OSError) -> ValueError:
+    if isinstance(error, FileNotFoundError):
+        return ValueError(f"{path}: this file is missing")
+    return ValueError(f"{path}: cannot be read ({error.strerror})")
 
 
 def _write_all(handle: int, data: bytes) -> None:

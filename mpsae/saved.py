@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import json
 import os
 import secrets
 import shutil
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mpsae.canonical import canonical, digest
-from mpsae.files import read_bytes, read_verified, sync_folder, write_bytes, write_text
+from mpsae.files import read_verified, sync_folder, write_bytes, write_text
+from mpsae.record import read_record, sealed
 
 if TYPE_CHECKING:
     from mpsae.sae import SAE
@@ -71,11 +70,10 @@ def save(
         "provenance": provenance,
         "scores": scores,
     }
-    record["self"] = digest(record)
     part = folder.with_name(f".{folder.name}.part-{secrets.token_hex(4)}")
     try:
         write_bytes(part / PARAMS, data)
-        write_text(part / RECORD, _text(record))
+        write_text(part / RECORD, sealed(record))
         _put(part, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -93,39 +91,12 @@ def load(folder: Path | str) -> tuple["SAE", dict[str, Any], dict[str, Any]]:
     import jax.numpy as jnp
 
     folder = Path(folder)
-    record = _read_record(folder / RECORD)
+    record = read_record(folder / RECORD, SCHEMA, NEEDED)
     tensors = _read_tensors(folder / PARAMS, record)
     sae = _build(folder / RECORD, record)
     centre = {name: jnp.asarray(tensors.pop(f"transform.{name}")) for name in record["transform"]["tensors"]}
     record = record | {"transform": record["transform"] | {"tensors": centre}}
     return sae, jax.tree.map(jnp.asarray, _nest(tensors)), record
-
-
-def _read_record(path: Path) -> dict[str, Any]:
-    text = read_bytes(path)
-    try:
-        record = json.loads(text)
-        schema = record["schema"]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        raise ValueError(f"{path}: damaged or no {SCHEMA} record, {_digest_of(text)}") from None
-    if schema != SCHEMA:
-        raise ValueError(f"{path}: schema {schema!r} is unknown, this reads {SCHEMA!r}")
-    try:
-        found = digest({key: value for key, value in record.items() if key != "self"})
-        as_written = _text(record).encode()
-    except ValueError as error:
-        raise ValueError(f"{path}: damaged, {error}") from None
-    if record.get("self") != found:
-        raise ValueError(f"{path}: damaged, expected sha256 {record.get('self')}, found {found}")
-    if as_written != text:  # a bit that changes the spelling of a value but not the value
-        raise ValueError(
-            f"{path}: damaged, expected the file sha256 {hashlib.sha256(as_written).hexdigest()},"
-            f" {_digest_of(text)}"
-        )
-    missing = [key for key in NEEDED if key not in record]
-    if missing:
-        raise ValueError(f"{path}: the record lacks {', '.join(missing)}")
-    return record
 
 
 def _read_tensors(path: Path, record: dict[str, Any]) -> dict[str, np.ndarray]:
@@ -229,12 +200,3 @@ def _nest(flat: dict[str, Any]) -> dict[str, Any]:
 
 def _tuples(value: Any) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
-
-
-def _text(record: dict[str, Any]) -> str:
-    canonical(record)  # refuses what is not finite or not JSON
-    return json.dumps(record, sort_keys=True, indent=1, ensure_ascii=True) + "\n"
-
-
-def _digest_of(data: bytes) -> str:
-    return f"found sha256 {hashlib.sha256(data).hexdigest()}"
