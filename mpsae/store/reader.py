@@ -1,0 +1,120 @@
+"""Read an embedding folder: existence, sizes, digests, schema, shapes and values, then trust."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mpsae.files import read_verified, verify
+from mpsae.record import read_record
+from mpsae.store.index import INDEX, NEEDED, NEEDED_WHEN_COMPLETE, SCHEMA, fingerprint, rows_of
+from mpsae.store.labels import Labels
+from mpsae.store.memory import MODALITIES, Rows, Store, no_pairs
+from mpsae.store.shards import checked, mapped
+
+
+def read(folder: Path | str, *, digests: bool = True) -> Store:
+    """The store in `folder`, its rows memory-mapped.
+
+    `digests=False` skips reading every row once to compare the shards' digests and to look for
+    values that cannot be; `record["verified"]` says which it was. Every failure is a ValueError
+    of one sentence naming the file: missing, damaged, of an unknown schema, not complete.
+    """
+    folder = Path(folder)
+    index = _index(folder)
+    rows: dict[str, Rows] = {}
+    ids: dict[str, np.ndarray] = {}
+    for modality, entry in index["modalities"].items():
+        shards = [_shard(folder / shard["file"], shard, index, digests) for shard in entry["shards"]]
+        rows[modality] = Rows([shard["rows"] for shard in shards])
+        ids[modality] = np.concatenate([shard["id"] for shard in shards])
+        if len(rows[modality]) != entry["rows"]:
+            raise ValueError(f"{folder / INDEX}: {modality} has {entry['rows']} rows, its shards {len(ids)}")
+    return Store(
+        rows=rows,
+        ids=ids,
+        pairs=_pairs(folder, index),
+        items=_items(folder, index),
+        labels=_labels(folder, index),
+        record={key: value for key, value in index.items() if key != "self"} | {"verified": digests},
+        fingerprint=index["fingerprint"],
+    )
+
+
+def _index(folder: Path) -> dict[str, Any]:
+    path = folder / INDEX
+    index = read_record(path, SCHEMA, NEEDED)
+    if not index["complete"]:
+        so_far = ", ".join(f"{rows} {modality} rows" for modality, rows in rows_of(index).items())
+        raise ValueError(f"{path}: not complete ({so_far} so far), the command that began it goes on with it")
+    missing = [key for key in NEEDED_WHEN_COMPLETE if key not in index]
+    if missing or not index["modalities"]:
+        raise ValueError(f"{path}: the index lacks {', '.join(missing) or 'rows'}")
+    if fingerprint(index) != index["fingerprint"]:
+        raise ValueError(f"{path}: damaged, its fingerprint should be {fingerprint(index)}")
+    return index
+
+
+def _shard(path: Path, entry: dict[str, Any], index: dict[str, Any], digests: bool) -> dict[str, np.ndarray]:
+    if digests:
+        verify(path, entry["bytes"], entry["sha256"])
+    elif not path.is_file():
+        raise ValueError(f"{path}: this file is missing")
+    shard = mapped(path, entry, index["dim"], index["dtype"])
+    if digests:
+        for first, block in Rows([shard["rows"]]).blocks():
+            checked(block, index["dtype"], str(path), first=first)
+    return shard
+
+
+def _tensors(folder: Path, entry: dict[str, Any], shapes: dict[str, list[int]]) -> dict[str, np.ndarray]:
+    import safetensors
+    import safetensors.numpy
+
+    path = folder / entry["file"]
+    data = read_verified(path, entry["bytes"], entry["sha256"])
+    try:
+        tensors = safetensors.numpy.load(data)
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"{path}: not a safetensors file ({error})") from error
+    found = {name: list(tensor.shape) for name, tensor in tensors.items()}
+    if found != shapes:
+        raise ValueError(f"{path}: {INDEX} says it holds {shapes}, found {found}")
+    return tensors
+
+
+def _pairs(folder: Path, index: dict[str, Any]) -> np.ndarray:
+    entry = index["pairs"]
+    if entry is None:
+        return no_pairs()
+    tensors = _tensors(folder, entry, {modality: [entry["rows"]] for modality in MODALITIES})
+    return np.stack([tensors[modality] for modality in MODALITIES], axis=1)
+
+
+def _labels(folder: Path, index: dict[str, Any]) -> Labels:
+    entry = index["labels"]
+    return Labels() if entry is None else Labels.of(entry, _tensors(folder, entry, entry["shapes"]))
+
+
+def _items(folder: Path, index: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    entry = index["items"]
+    if entry is None:
+        return {}
+    path = folder / entry["file"]
+    items: dict[str, list[dict[str, Any]]] = {}
+    for number, line in enumerate(read_verified(path, entry["bytes"], entry["sha256"]).splitlines()):
+        try:
+            item = json.loads(line)
+            here = items.setdefault(item.pop("m"), [])
+            if item.pop("row") != len(here):
+                raise ValueError
+            here.append({key: value for key, value in item.items() if key != "id"})
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise ValueError(
+                f"{path}, line {number + 1}: must be an item with m, row and id, in order"
+            ) from None
+    counts = {modality: len(here) for modality, here in items.items()}
+    if not counts.items() <= rows_of(index).items():
+        raise ValueError(f"{path}: has {counts} items for {rows_of(index)} rows")
+    return items
