@@ -12,6 +12,7 @@ VERBS = {
     "verdict": "what an experiment's rows say about each claim; exit 1 if a required number is missed",
     "train": "train one SAE and save it: mpsae train sae:mp --sae.k 4 source:digits",
     "score": "score a saved SAE: mpsae score FOLDER",
+    "embed": "images and captions through a CLIP model into a folder of embeddings",
     "bench": "how fast, beside the peers that are installed: mpsae bench --scale quick",
     "check": "run the conformance suite on a variant: mpsae check my_sae.py",
 }

@@ -29,11 +29,11 @@ def provenance(command: str, data: dict[str, Any]) -> dict[str, Any]:
     if missing:
         raise ValueError(f"provenance: data lacks {', '.join(sorted(missing))}")
     return {
-        "mpsae": _version("mpsae"),
+        "mpsae": version("mpsae"),
         "numerics": NUMERICS,
         **checkout(Path(__file__).resolve().parent),
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": {name: version(name) for name in PACKAGES},
         **_device(),
         "data": {"name": reduce_paths(data["name"]), "fingerprint": data["fingerprint"]},
         "command": reduce_paths(command),
@@ -97,7 +97,8 @@ def _device() -> dict[str, Any]:
     }
 
 
-def _version(name: str) -> str | None:
+def version(name: str) -> str | None:
+    """The installed version of a package, None when it is not installed."""
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:

@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -153,15 +154,11 @@ class Writer:
         return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
     def _take_up(self) -> None:
+        refuse_strangers(self.folder)
         for part in self.folder.glob(".*.part-*"):  # left by a process that was killed
             part.unlink()
         path = self.folder / INDEX
         if not path.exists():
-            strangers = [entry.name for entry in self.folder.iterdir() if not _ours(entry.name)]
-            if strangers:
-                raise ValueError(
-                    f"{self.folder}: holds something else ({strangers[0]}), choose another folder"
-                )
             return
         found = read_record(path, SCHEMA, NEEDED)
         _refuse_other_request(found, self.index, self.folder)
@@ -169,6 +166,20 @@ class Writer:
             for shard in entry["shards"]:
                 verify(self.folder / shard["file"], shard["bytes"], shard["sha256"])
         self.index = {key: value for key, value in found.items() if key != "self"}
+
+
+def refuse_strangers(folder: Path | str) -> None:
+    """ValueError unless `folder` is absent, empty, or one that a Writer began."""
+    folder = Path(folder)
+    if not folder.exists() or (folder / INDEX).exists():
+        return
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: must be a folder, it is a file")
+    for name in sorted(entry.name for entry in folder.iterdir()):
+        # What a process that died before its first index can have left.
+        ours = re.fullmatch(rf"\.?({'|'.join(MODALITIES)})-00000\.safetensors(\.part-\w+)?", name)
+        if not ours and not name.startswith(f".{INDEX}.part-"):
+            raise ValueError(f"{folder}: holds something else ({name}), choose another folder")
 
 
 def write(folder: Path | str, store: Store, *, shard_rows: int = LARGEST_SHARD) -> None:
@@ -190,11 +201,6 @@ def write(folder: Path | str, store: Store, *, shard_rows: int = LARGEST_SHARD) 
             labels=store.labels,
             **{key: store.record[key] for key in ("model", "preprocess", "provenance", "left_out")},
         )
-
-
-def _ours(name: str) -> bool:
-    """Whether a process that died before its first index can have left a file of that name."""
-    return name.endswith("-00000.safetensors") and name.split("-")[0] in MODALITIES
 
 
 def _refuse_other_request(found: dict[str, Any], wanted: dict[str, Any], folder: Path) -> None:

@@ -1,0 +1,106 @@
+"""Image files in a folder: which there are, whether each can be read, their pixels."""
+
+import hashlib
+import io
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, overload
+
+from mpsae.files import read_bytes
+from mpsae.progress import Progress
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
+
+
+def listing(folder: Path | str) -> list[str]:
+    """Names of the image files in `folder` and below, sorted; by their ending, hidden ones left alone."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: must be a folder of images, there is none")
+    names = []
+    for here, below, files in os.walk(folder):
+        below[:] = [name for name in below if not name.startswith(".")]
+        names += [
+            os.path.relpath(os.path.join(here, name), folder)
+            for name in files
+            if name.lower().endswith(ENDINGS) and not name.startswith(".")
+        ]
+    return sorted(names)
+
+
+def scan(
+    folder: Path | str, names: Sequence[str], progress: Progress
+) -> tuple[dict[str, str], dict[str, str]]:
+    """({name: sha256 of its bytes}, {name: why it cannot be read}) after decoding every file."""
+    good: dict[str, str] = {}
+    bad: dict[str, str] = {}
+    with ThreadPoolExecutor(workers()) as pool:
+        looks = pool.map(_look, (Path(folder) / name for name in names))
+        for number, (name, (digest, problem)) in enumerate(zip(names, looks, strict=True)):
+            progress.show(f"looking at images: {number} of {len(names)}")
+            if problem:
+                bad[name] = problem
+            else:
+                good[name] = digest
+    return good, bad
+
+
+def workers() -> int:
+    """Threads that decode images beside each other."""
+    return len(os.sched_getaffinity(0))
+
+
+class ImageFiles(Sequence["Image"]):
+    """The images of `digests` {name: sha256} in `folder`, opened when they are sliced, decoded when used.
+
+    ValueError naming a file that is no longer the one that was looked at.
+    """
+
+    def __init__(self, folder: Path | str, digests: dict[str, str]):
+        self.folder, self.digests, self.names = Path(folder), digests, list(digests)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @overload
+    def __getitem__(self, key: int) -> "Image": ...
+    @overload
+    def __getitem__(self, key: slice) -> list["Image"]: ...
+    def __getitem__(self, key: int | slice) -> "Image | list[Image]":
+        if isinstance(key, slice):
+            return [self._open(name) for name in self.names[key]]
+        return self._open(self.names[key])
+
+    def _open(self, name: str) -> "Image":
+        import PIL.Image
+
+        data = read_bytes(self.folder / name)
+        if hashlib.sha256(data).hexdigest() != self.digests[name]:
+            raise ValueError(f"{self.folder / name}: was changed meanwhile, run the command again")
+        return PIL.Image.open(io.BytesIO(data))
+
+
+def _look(path: Path) -> tuple[str, str]:
+    """(sha256, "") of an image that can be decoded, else ("", why not)."""
+    import PIL.Image
+
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return "", "missing"
+    except OSError as error:
+        return "", f"cannot be read, {error.strerror}"
+    try:
+        with PIL.Image.open(io.BytesIO(data)) as image:
+            image.draft("RGB", (1, 1))  # a JPEG is then decoded small: quicker, and as strict about its bytes
+            image.load()
+    except PIL.UnidentifiedImageError:
+        return "", "not an image"
+    except Exception as error:  # a decoder of damaged bytes raises whatever it likes
+        return "", f"damaged, {(str(error).splitlines() or [type(error).__name__])[0]}"
+    return hashlib.sha256(data).hexdigest(), ""
