@@ -16,7 +16,7 @@ class Encoder:
     """`image` and `text` map a batch to float32 rows [n, dim]; `text` is None where only images have rows.
 
     `model` (JSON) names the weights by their content: a folder begun with another model is not gone
-    on with. `preprocess` and `environment` (packages, device) are recorded.
+    on with. `preprocess` and `environment` (packages, device) are recorded, `notes` said.
     """
 
     image: Callable[[Sequence["Image"]], Float[np.ndarray, "n dim"]]
@@ -24,3 +24,4 @@ class Encoder:
     model: dict[str, Any]
     preprocess: dict[str, Any]
     environment: dict[str, Any]
+    notes: Sequence[str] = ()

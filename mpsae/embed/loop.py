@@ -40,6 +40,8 @@ def embed(
         if encoder.text is None:
             raise ValueError("this encoder makes rows of images alone, and there are captions")
         parts["text"] = (collection.captions, encoder.text)
+    for note in encoder.notes:
+        progress.say(note)
     started = datetime.now(UTC).isoformat(timespec="seconds")
     with Writer(out, request=request, dtype=dtype) as writer:
         if writer.complete:

@@ -38,7 +38,8 @@ def clip_encoder(
     weights = find_weights(open_clip, name, pretrained)
     model = _create(open_clip, weights, place)
     settings = dict(model.visual.preprocess_cfg)
-    preprocess = open_clip.image_transform_v2(open_clip.PreprocessCfg(**settings), is_train=False)
+    transform = open_clip.transform
+    preprocess = transform.image_transform_v2(transform.PreprocessCfg(**settings), is_train=False)
     tokenize = open_clip.get_tokenizer(weights.name)
     to_rows = class_token(model, layer) if layer is not None else None
 
@@ -60,6 +61,7 @@ def clip_encoder(
         model=weights.record | {"layer": layer},
         preprocess=settings,
         environment={"packages": {package: version(package) for package in PACKAGES}, "device": place},
+        notes=weights.notes,
     )
 
 

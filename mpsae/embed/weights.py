@@ -8,18 +8,20 @@ from typing import Any
 
 LOCAL = "local-dir:"
 WEIGHTS = (".safetensors", ".bin", ".pth", ".pt")
+DEFAULT = "open_clip's default (mean .481 .458 .408)"
 SHARED = ("mean", "std", "interpolation", "resize_mode")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Weights:
-    """What `open_clip.create_model` is given: `name`, `pretrained`, `preprocess`; and the file itself."""
+    """What `open_clip.create_model` is given: `name`, `pretrained`, `preprocess`; the file; what to say."""
 
     name: str
     pretrained: str | None
     file: Path
     preprocess: dict[str, Any]
     record: dict[str, Any]
+    notes: tuple[str, ...] = ()
 
 
 def find_weights(open_clip: Any, name: str, pretrained: str | None) -> Weights:
@@ -48,13 +50,15 @@ def find_weights(open_clip: Any, name: str, pretrained: str | None) -> Weights:
         )
     config = open_clip.get_model_config(name)
     _refuse_hub(name, config["text_cfg"], ("hf_model_name", "hf_tokenizer_name"))
-    record = _record(name, path.name, path)
+    usual = _usual_preprocess(open_clip, name, tags)
+    note = f"published weights of {name} differ in how they want images prepared; these get {DEFAULT}"
     return Weights(
         name=name,
         pretrained=str(path.absolute()),  # a bare name could be taken for a tag
         file=path,
-        preprocess=_usual_preprocess(open_clip, name, tags),
-        record=record,
+        preprocess=usual[0] if len(usual) == 1 else {},
+        record=_record(name, path.name, path),
+        notes=(note,) if len(usual) > 1 else (),
     )
 
 
@@ -107,13 +111,14 @@ def _refuse_hub(name: str, text: dict[str, Any], keys: tuple[str, ...]) -> None:
             )
 
 
-def _usual_preprocess(open_clip: Any, name: str, tags: list[str]) -> dict[str, Any]:
-    """How all published weights of this model want their images, or {} (open_clip's default) if they differ."""
-    wanted = [
-        {key: trained[key] for key in SHARED if key in trained}
-        for trained in (open_clip.get_pretrained_cfg(name, tag) for tag in tags)
-    ]
-    return wanted[0] if wanted and all(one == wanted[0] for one in wanted) else {}
+def _usual_preprocess(open_clip: Any, name: str, tags: list[str]) -> list[dict[str, Any]]:
+    """The distinct ways in which the published weights of this model want their images."""
+    wanted: list[dict[str, Any]] = []
+    for trained in (open_clip.get_pretrained_cfg(name, tag) for tag in tags):
+        one = {key: trained[key] for key in SHARED if key in trained}
+        if one not in wanted:
+            wanted.append(one)
+    return wanted
 
 
 def _record(name: str, pretrained: str | None, file: Path) -> dict[str, Any]:
