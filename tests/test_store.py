@@ -264,7 +264,7 @@ def test_a_folder_of_something_else_or_in_use_is_refused(folder, tmp_path):
     (tmp_path / "mine" / "notes.txt").write_text("keep")
     with pytest.raises(ValueError, match=r"mine: holds something else \(notes.txt\)"):
         write(tmp_path / "mine", store())
-    with pytest.raises(ValueError, match="notes.txt: cannot be a folder"):
+    with pytest.raises(ValueError, match="notes.txt: must be a folder, it is a file"):
         write(tmp_path / "mine" / "notes.txt", store())
     with pytest.raises(ValueError, match="store: was begun with shard 2, not 3; choose another folder"):
         write(folder, store(), shard_rows=3)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 
+TOGETHER = 64  # looked at between two chances to stop: a pool finishes what it was given
+
 
 def listing(folder: Path | str) -> list[str]:
     """Names of the image files in `folder` and below, sorted; by their ending, hidden ones left alone."""
@@ -40,13 +42,16 @@ def scan(
     good: dict[str, str] = {}
     bad: dict[str, str] = {}
     with ThreadPoolExecutor(workers()) as pool:
-        looks = pool.map(_look, (Path(folder) / name for name in names))
-        for number, (name, (digest, problem)) in enumerate(zip(names, looks, strict=True)):
-            progress.show(f"looking at images: {number} of {len(names)}")
-            if problem:
-                bad[name] = problem
-            else:
-                good[name] = digest
+        for first in range(0, len(names), TOGETHER):
+            progress.show(f"looking at images: {first} of {len(names)}")
+            some = names[first : first + TOGETHER]
+            for name, (digest, problem) in zip(
+                some, pool.map(_look, (Path(folder) / name for name in some)), strict=True
+            ):
+                if problem:
+                    bad[name] = problem
+                else:
+                    good[name] = digest
     return good, bad
 
 

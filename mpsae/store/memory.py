@@ -19,20 +19,30 @@ class Rows:
         self.parts = list(parts)
         self.shape = (sum(map(len, parts)), parts[0].shape[1])
         self.dtype = parts[0].dtype
+        self.ends = np.cumsum([len(part) for part in parts])
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def __getitem__(self, key: slice | Sequence[int] | np.ndarray) -> Float[np.ndarray, "rows dim"]:
         """The rows of a slice, of row numbers or of a mask, in that order."""
-        wanted = np.atleast_1d(np.arange(len(self))[key])
+        wanted = self._numbers(key)
         rows = np.empty((len(wanted), self.shape[1]), self.dtype)
-        first = 0
-        for part in self.parts:
-            here = (wanted >= first) & (wanted < first + len(part))
-            rows[here] = part[wanted[here] - first]
-            first += len(part)
+        owner = np.searchsorted(self.ends, wanted, side="right")
+        for number in np.unique(owner):
+            here = owner == number
+            rows[here] = self.parts[number][wanted[here] - (self.ends[number] - len(self.parts[number]))]
         return rows
+
+    def _numbers(self, key: slice | Sequence[int] | np.ndarray) -> Int[np.ndarray, "rows"]:
+        if isinstance(key, slice):
+            return np.arange(*key.indices(len(self)))
+        given = np.atleast_1d(np.asarray(key))
+        if given.dtype == bool:
+            return np.arange(len(self))[given]  # refuses a mask of another length
+        if given.size and not -len(self) <= given.min() <= given.max() < len(self):
+            raise IndexError(f"row numbers must be from 0 to {len(self) - 1}")
+        return np.where(given < 0, given + len(self), given).astype(np.int64)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         whole = self.parts[0] if len(self.parts) == 1 else np.concatenate(self.parts)

@@ -31,6 +31,8 @@ from mpsae.store.labels import Labels
 from mpsae.store.memory import MODALITIES, Store, check_pairs
 from mpsae.store.shards import checked, packed, unit
 
+LOCK = ".writing"
+
 
 class Writer:
     """An embedding folder that is being filled: `with Writer(folder, ...) as writer`.
@@ -55,26 +57,34 @@ class Writer:
         }
 
     def __enter__(self) -> "Writer":
+        refuse_strangers(self.folder)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self.lock = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+            self.lock = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
             raise ValueError(f"{self.folder}: cannot be a folder of embeddings ({error.strerror})") from error
-        try:
-            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with the process
-            self._take_up()
-        except BlockingIOError:
+        if not self._locked():
             os.close(self.lock)
-            raise ValueError(f"{self.folder}: another process is writing into this folder") from None
+            raise ValueError(f"{self.folder}: another process is writing into this folder")
+        try:
+            self._take_up()
         except BaseException:
             self.__exit__()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
+        (self.folder / LOCK).unlink()
+        os.close(self.lock)
         if not any(self.folder.iterdir()):
             self.folder.rmdir()
-        os.close(self.lock)
+
+    def _locked(self) -> bool:
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with the process
+            return os.path.samestat(os.fstat(self.lock), os.stat(self.folder / LOCK))
+        except (BlockingIOError, FileNotFoundError):  # held, or just given up and removed
+            return False
 
     @property
     def complete(self) -> bool:
@@ -154,7 +164,6 @@ class Writer:
         return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
     def _take_up(self) -> None:
-        refuse_strangers(self.folder)
         for part in self.folder.glob(".*.part-*"):  # left by a process that was killed
             part.unlink()
         path = self.folder / INDEX
@@ -178,7 +187,7 @@ def refuse_strangers(folder: Path | str) -> None:
     for name in sorted(entry.name for entry in folder.iterdir()):
         # What a process that died before its first index can have left.
         ours = re.fullmatch(rf"\.?({'|'.join(MODALITIES)})-00000\.safetensors(\.part-\w+)?", name)
-        if not ours and not name.startswith(f".{INDEX}.part-"):
+        if not ours and name != LOCK and not name.startswith(f".{INDEX}.part-"):
             raise ValueError(f"{folder}: holds something else ({name}), choose another folder")
 
 
