@@ -11,7 +11,7 @@ import pytest
 
 from mpsae.embed.collection import Collection
 from mpsae.embed.encoder import Encoder
-from mpsae.embed.loop import embed
+from mpsae.embed.loop import _so_far, embed
 from mpsae.progress import Progress
 from mpsae.store import Labels, read
 
@@ -161,3 +161,9 @@ def test_a_kill_in_the_middle_loses_one_shard_at_most(tmp_path):
     run(tmp_path / "s")
     run(tmp_path / "t")
     assert rows_and_belongings(tmp_path / "s") == rows_and_belongings(tmp_path / "t")
+
+
+def test_the_line_says_how_long_it_will_take():
+    assert _so_far("image", 0, 100, 0, 0.0) == "image: 0 of 100"
+    assert _so_far("image", 60, 100, 20, 10.0) == "image: 60 of 100, 2 a second, 20 s left"
+    assert _so_far("image", 60, 1000, 20, 10.0).endswith("2 a second, 8 min left")

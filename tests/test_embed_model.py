@@ -213,6 +213,20 @@ def test_a_file_of_weights_gets_its_model_s_usual_preprocessing(clip):
     assert len(usual("ViT-L-14")) > 1 and usual("test-none") == []
 
 
+def test_a_tokenizer_that_is_not_there_is_one_sentence(clip, folder, tmp_path, monkeypatch):
+    def missing(name):
+        raise OSError("no files\nfor it")
+
+    monkeypatch.setattr(clip, "get_tokenizer", missing)
+    with pytest.raises(ValueError, match=r"tiny: its tokenizer cannot be made \(no files for it\)"):
+        clip_encoder(f"local-dir:{folder / 'tiny'}", None)
+    name = local_model(tmp_path / "own")
+    config = {**CONFIG, "text_cfg": CONFIG["text_cfg"] | {"hf_model_name": "somebody/own"}}
+    (tmp_path / "own" / "open_clip_config.json").write_text(json.dumps({"model_cfg": config}))
+    with pytest.raises(ValueError, match="its hf_model_name is somebody/own, which comes from the model hub"):
+        clip_encoder(name, None)
+
+
 def test_a_missing_package_says_what_to_install(monkeypatch):
     def missing():
         raise ModuleNotFoundError("No module named 'torch'", name="torch")

@@ -4,9 +4,12 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
+
 from mpsae import cli
 from mpsae.plugin import load
 from mpsae.sae import REGISTRY, known
+from mpsae.store import from_files, write
 from mpsae.testing import check_sae
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text()
@@ -34,6 +37,18 @@ def test_the_python_shown_runs():
     names: dict = {}
     exec(compile(code, "README.md", "exec"), names)
     assert names["code"].dense().shape == (32, 512)
+
+
+def test_the_embeddings_shown_are_read(tmp_path, monkeypatch):
+    rows = np.random.default_rng(0).normal(size=(2, 5, 3)).astype(np.float32)
+    monkeypatch.chdir(tmp_path)
+    for name, array in zip(("image", "text"), rows, strict=True):
+        np.save(f"{name}.npy", array)
+    write("embeddings", from_files("image.npy", "text.npy"))
+    code = next(code for code in PYTHON if "mpsae.store" in code)
+    names: dict = {}
+    exec(compile(code, "README.md", "exec"), names)
+    np.testing.assert_array_equal(names["store"].rows["text"], rows[1])
 
 
 def test_the_verbs_and_names_shown_exist():

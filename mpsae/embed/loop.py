@@ -86,7 +86,7 @@ def _fill(
         last = min(first + shard_rows, len(inputs))
         rows = []
         for start in range(first, last, batch):
-            progress.show(_so_far(modality, start, len(inputs), (start - before), time.monotonic() - begun))
+            progress.show(_so_far(modality, start, len(inputs), start - before, time.monotonic() - begun))
             rows.append(encode(inputs[start : min(start + batch, last)]))
         writer.add(modality, np.concatenate(rows), ids[first:last])
     progress.say(f"{modality}: {len(inputs)} rows")
@@ -97,4 +97,5 @@ def _so_far(modality: str, done: int, total: int, now: int, seconds: float) -> s
     if not now or not seconds:
         return text
     left = (total - done) * seconds / now
-    return f"{text}, {now / seconds:.3g} a second, {left / 60:.0f} min left"
+    shown = f"{left / 60:.0f} min" if left > 99 else f"{left:.0f} s"
+    return f"{text}, {now / seconds:.3g} a second, {shown} left"

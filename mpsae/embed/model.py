@@ -40,7 +40,7 @@ def clip_encoder(
     settings = dict(model.visual.preprocess_cfg)
     transform = open_clip.transform
     preprocess = transform.image_transform_v2(transform.PreprocessCfg(**settings), is_train=False)
-    tokenize = open_clip.get_tokenizer(weights.name)
+    tokenize: Any = _tokenizer(open_clip, weights.name) if layer is None else None
     to_rows = class_token(model, layer) if layer is not None else None
 
     def image(images: Sequence["Image"]) -> np.ndarray:
@@ -92,6 +92,15 @@ def _create(open_clip: Any, weights: Weights, device: str) -> Any:
     except Exception as error:  # torch, safetensors and open_clip each raise types of their own
         raise ValueError(f"{weights.file}: {_reason(error, weights.record['name'])}") from error
     return model.eval()
+
+
+def _tokenizer(open_clip: Any, name: str) -> Any:
+    try:
+        return open_clip.get_tokenizer(name)
+    except Exception as error:  # a tokenizer of its own needs transformers, files and perhaps the hub
+        raise ValueError(
+            f"{name}: its tokenizer cannot be made ({' '.join(str(error).split())[:200]})"
+        ) from error
 
 
 def _reason(error: Exception, name: str) -> str:
