@@ -144,9 +144,9 @@ def test_neither_chunks_nor_the_order_of_latents_matter(sae, monkeypatch):
 
 
 def test_codes_are_those_of_unit_atoms():
-    texts, sae = RNG.normal(size=(9, 4, DIM)).astype(np.float32), ReLU()
+    texts, sae = RNG.normal(size=(60, 4, DIM)).astype(np.float32), ReLU()
     params = sae.init(jax.random.key(1), DIM, 20)
-    scale = (0.5 + RNG.random(20)).astype(np.float32)
+    scale = np.exp(RNG.normal(size=20)).astype(np.float32)
     scaled = params | {"atoms": params["atoms"] / scale[:, None], "encoder": params["encoder"] * scale}
     one, other = (values(sae, each, texts, (20,)) for each in (params, scaled))
     assert one["chain_tau_code", 20].value == pytest.approx(other["chain_tau_code", 20].value, abs=1e-6)

@@ -27,7 +27,10 @@ BEYOND_SCORES = {"stability", "stability_abs"} | {
     f"curve_{kind}_{what}"
     for kind in ("steps", "largest")
     for what in ("nmse", "ev", "k90", "overshoot", "auc_k")
-}
+} | {
+    f"chain_{what}"
+    for what in ("tau_x", "tau_xhat", "tau_code", "nested", "nested_null", "first_atom_level")
+}  # fmt: skip
 SHOWN = ("gram", "cross_gram_codes", "reference_codes", "coherence_hist")
 
 

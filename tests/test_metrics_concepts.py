@@ -110,9 +110,11 @@ def test_a_latent_of_another_modality_is_no_shared_concept():
     assert scores.value("concept_auroc", {"factor": "kind", "side": "both"}) < 0.9
 
 
-def test_the_order_of_latents_and_dead_latents_change_nothing():
-    z = planted(noise=0.3)
-    order = RNG.permutation(9)
+@pytest.mark.parametrize(
+    "z", [planted(noise=0.3), 1.0 * (RNG.random((N, 60)) < 0.03)], ids=["planted", "ties"]
+)
+def test_the_order_of_latents_and_dead_latents_change_nothing(z):
+    order, width = RNG.permutation(z.shape[1]), z.shape[1]
     before, after = found(z), found(np.pad(z[:, order], ((0, 0), (0, 4))))
     ours, theirs = (
         {
@@ -124,8 +126,8 @@ def test_the_order_of_latents_and_dead_latents_change_nothing():
     )  # x is the code here, so it has more dimensions too
     assert ours == pytest.approx(theirs, abs=1e-9)
     moved = after.matrices["concept_of_latent"].array
-    np.testing.assert_array_equal(moved[:9], before.matrices["concept_of_latent"].array[order])
-    assert (moved[9:] == -1).all()
+    np.testing.assert_array_equal(moved[:width], before.matrices["concept_of_latent"].array[order])
+    assert (moved[width:] == -1).all()
 
 
 def test_how_rows_are_cut_changes_nothing(monkeypatch):
@@ -186,3 +188,18 @@ def test_duplicated_latents_are_equals_and_change_nothing():
     names = [name for name in NAMES if name not in ("concept_probe", "concept_of_latent")]
     once, twice = (everything(found(codes, metrics=names)) for codes in (z, np.concatenate([z, z], axis=1)))
     assert once == pytest.approx(twice, abs=1e-9)
+
+
+def test_broken_codes_are_no_find():
+    z = planted()
+    z[3, 0] = np.nan
+    scores = found(z)
+    assert (scores.matrices["concept_of_latent"].array[0] == -1).all()
+    at = {"factor": "kind", "side": "image"}
+    assert scores.value("concept_f1", at) == pytest.approx(
+        found(np.delete(planted(), 0, axis=1)).value("concept_f1", at), abs=0.1
+    )
+    assert scores.value("concept_probe", at | {"of": "code"}) > 0.9
+    assert scores.value("concept_probe", at | {"of": "x"}) is None
+    broken = found(z * np.nan)
+    assert all(value.value is None for name, value in broken.rows if name != "concept_chance")

@@ -124,3 +124,13 @@ def test_label_entropy_counts_the_latents_it_is_defined_for():
     # Of equal codes the first 20 rows count: 12 of kind 0, 8 of kind 1.
     both = -(0.6 * np.log(0.6) + 0.4 * np.log(0.4))
     assert row.count == 2 and row.value == pytest.approx(both / 2)
+
+
+def test_broken_codes_are_left_out():
+    codes = np.stack([KIND == 1, KIND == 2], axis=1).astype(float)
+    codes[0, 0] = np.nan
+    names = ("mono", "mono1", "label_entropy", "ms", "ms_labels", "mms")
+    scores = found(codes, metrics=names)
+    assert {value.count for name, value in scores.rows if name in ("mono", "mono1")} == {1}
+    broken = found(codes * np.nan, metrics=names)
+    assert all(value.value is None and value.note for _, value in broken.rows)

@@ -8,6 +8,7 @@ import numpy as np
 
 from mpsae.discriminant import Scatter
 from mpsae.metrics.base import Value, metric
+from mpsae.metrics.concepts import DEAD
 from mpsae.metrics.labelled import SIDES
 
 DENSE = 0.05  # share of entries above which products of dense codes are quicker
@@ -44,8 +45,10 @@ def concept_chance(factors):
 def _accuracies(table, factors, halves, at):
     fitted = {}
     found = []
-    if not table.shape[1]:
-        return [Value(None, 0, {"factor": factor.name} | at, "every latent is dead") for factor in factors]
+    values = table if isinstance(table, np.ndarray) else table.data
+    if not table.shape[1] or not np.isfinite(values).all():
+        note = "not finite" if table.shape[1] else DEAD
+        return [Value(None, 0, {"factor": factor.name} | at, note) for factor in factors]
     for factor in factors:
         known, right = factor.label >= 0, 0
         for fit, ask in ((halves[0] & known, halves[1] & known), (halves[1] & known, halves[0] & known)):

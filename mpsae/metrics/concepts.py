@@ -3,7 +3,7 @@
 Held-out protocol: for each class the latent (and its threshold) is chosen on one half of the pool
 and scored on the other, both ways round, and the two scores are averaged. So the best of many
 latents is not best by luck: with shuffled labels (`..._null`) the same protocol gives an AUROC of
-about 1/2 whatever the width. Only latents that fire are candidates, and where several are equally
+about 1/2 whatever the width. Only live latents are candidates, and where several are equally
 good the score is the mean of theirs. A class needs members and others in both halves; `count` is
 how many classes have them. Pairs of unknown class are left out.
 """
@@ -17,7 +17,7 @@ from mpsae.ranking import auroc, best_detectors, f1_of
 
 EQUAL = 1e-9  # AUROCs that differ by less are equal: rounding
 UNDECIDED = "no class has members and others in both halves"
-DEAD = "every latent is dead"
+DEAD = "no latent fires, or not with finite codes"
 
 
 @shared
@@ -106,9 +106,7 @@ def concept_level_share(sides, factors, areas):
     """
     chosen = _concepts(sides, factors, areas)[:, 0]
     live = chosen[chosen >= 0]
-    return [
-        _mean(live == number, factor, note=DEAD) for number, factor in enumerate(factors)
-    ]  # fmt: skip
+    return [_mean(live == number, factor, note=DEAD) for number, factor in enumerate(factors)]
 
 
 def _auroc(sides, halves, factor, label, side):
@@ -116,8 +114,11 @@ def _auroc(sides, halves, factor, label, side):
     if not live.any():
         return _null(factor, side, DEAD)
     first, second = (_areas(sides, side, np.where(half, label, -1), factor.classes)[live] for half in halves)
-    used = np.flatnonzero(np.isfinite(first[0]) & np.isfinite(second[0]))
-    found = [scored[chosen[:, used].argmax(0), used] for chosen, scored in ((first, second), (second, first))]
+    used = np.isfinite(first[0]) & np.isfinite(second[0])
+    found = []
+    for chosen, scored in ((first[:, used], second[:, used]), (second[:, used], first[:, used])):
+        best = _best(chosen, np.ones(len(chosen), bool))
+        found.append((best * scored).sum(0) / best.sum(0))
     return _mean(np.mean(found, axis=0), factor, side=side)
 
 

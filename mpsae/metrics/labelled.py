@@ -109,7 +109,7 @@ class Sides:
         from scipy.sparse import vstack
 
         self.codes = {"image": image, "text": text, "both": vstack([image, text], format="csr")}
-        self.live = {side: np.diff(codes.tocsc().indptr) > 0 for side, codes in self.codes.items()}
+        self.live = {side: _live(codes) for side, codes in self.codes.items()}
         self._ranked: dict[tuple[str, bytes], Ranked] = {}
 
     def ranked(self, side: str, pairs: Bool[np.ndarray, " N"]) -> Ranked:
@@ -124,6 +124,15 @@ class Sides:
 def sides(pool):
     """The Sides of the pool."""
     return Sides(pool.image.z.tocsr(), pool.text.z.tocsr())
+
+
+def _live(codes: Any) -> Bool[np.ndarray, " p"]:
+    """Latents that fire, and with finite codes only."""
+    entries, broken = (
+        np.bincount(codes.indices[kept], minlength=codes.shape[1])
+        for kept in (codes.data != 0, ~np.isfinite(codes.data))
+    )
+    return (entries > 0) & (broken == 0)
 
 
 def on_side(side: str, of_pairs: np.ndarray) -> np.ndarray:
