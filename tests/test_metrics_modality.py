@@ -85,7 +85,10 @@ def test_swapping_the_modalities_turns_scores_around():
 def test_latents_of_one_modality_are_at_half_and_common_ones_at_zero():
     nothing = np.zeros((40, 3))
     unimodal = scores(np.hstack([np.ones((40, 3)), nothing]), np.hstack([nothing, np.ones((40, 3))]))
-    assert unimodal.value("sigma_half") == pytest.approx(0.5) and unimodal.value("modality_distance_atoms") == 0.5
+    assert (
+        unimodal.value("sigma_half") == pytest.approx(0.5)
+        and unimodal.value("modality_distance_atoms") == 0.5
+    )
     assert unimodal.value("energy_image") == unimodal.value("atoms_text") == 0.5
     common = scores(np.ones((40, 3)), np.ones((40, 3)))
     assert common.value("sigma_half") == 0 and common.value("atoms_bimodal") == 1
