@@ -354,3 +354,10 @@ def test_ctrl_c_ends_in_one_line_and_keeps_what_is_finished(here):
     (group,) = load(rows_file).groups
     assert group.end["status"] == "ok" and group.run["optim"]["steps"] == 20
     assert [path.name for path in (here / "results/train/custom/saes").iterdir()] == [group.run["run"]]
+
+
+def test_points_are_printed_in_numbers_and_in_words():
+    from mpsae.verbs.score import summary
+
+    row = {"metric": "recall", "value": 0.5, "note": None, "at": {"k": 10.0, "to": "text"}, "label": "mp"}
+    assert summary([row], everything=True).split() == ["mp", "recall", "k=10", "to=text", "0.5"]

@@ -61,19 +61,22 @@ def bridge_centred(sum_cross, sum_modality, modality, atoms, n):
 
 @metric
 def bridge_total(bridge):
-    """Σ B; squared input units. Equals `bridge_inner` where x̂ = zD + b."""
+    """Σ B; (-inf, inf), squared input units. Equals `bridge_inner` where x̂ = zD + b."""
     return Value(bridge.total, bridge.pairs)
 
 
 @metric
 def bridge_inner(sum_inner, n):
-    """Mean over pairs of ⟨x̂_I - b, x̂_T - b⟩, b the x̂ of an empty code; squared input units."""
+    """Mean over pairs of ⟨x̂_I - b, x̂_T - b⟩, b the x̂ of an empty code; (-inf, inf), squared input units."""
     return Value(float(sum_inner / (n / 2)), int(n // 2))
 
 
 @metric
 def bridge_total_centred(bridge_centred):
-    """Σ Cov(Z_I, Z_T) ⊙ DDᵀ = mean over pairs of the inner product of centred x̂; squared input units."""
+    """Σ Cov(Z_I, Z_T) ⊙ DDᵀ; (-inf, inf), squared input units.
+
+    Equals the mean over pairs of the inner product of x̂ about the mean of each modality.
+    """
     return Value(bridge_centred.total, bridge_centred.pairs)
 
 

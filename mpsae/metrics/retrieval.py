@@ -16,7 +16,7 @@ from mpsae.metrics.base import Side, Value, metric, shared
 from mpsae.overlap import normalised
 
 KS = (1, 5, 10)
-EQUAL = 1e-9  # cosines this close are a tie: equal rows may differ by rounding
+EQUAL = 1e-6  # cosines this close are a tie: x̂ of equal codes may differ by float32 rounding
 SLOWER = 50  # a sparse product takes about this much longer per pair of entries that meet than a dense one
 COLUMNS = 4096  # latents of codes made dense at once
 
