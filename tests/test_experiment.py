@@ -22,7 +22,7 @@ from mpsae.score import score
 from mpsae.source import known_sources
 from mpsae.verbs import figures, verdict
 
-NAMES = ("absorption", "digits", "hierarchy")
+NAMES = ("absorption", "concepts", "digits", "expressivity", "hierarchy", "modality")
 BEYOND_SCORES = {"stability", "stability_abs"} | {
     f"curve_{kind}_{what}"
     for kind in ("steps", "largest")
