@@ -12,42 +12,28 @@ from synthetic.scene_captions import LEVELS, captions
 from synthetic.scenes import FACTORS, SIZES, held_out, sample
 
 GROUP = 16  # scenes
-# Chance that a group varies each factor, for groups about the kind and for the others.
-ABOUT_KIND = {
-    "kind": 1.0,
-    "hue": 0.1,
-    "shade": 0.06,
-    "texture": 0.1,
-    "size": 0.1,
-    "column": 0.1,
-    "count": 0.1,
-    "place": 0.1,
+# What a group is about: the chance that it varies each factor. Kind and surface are what a random
+# batch does not teach.
+ABOUT = {
+    "kind": dict(zip(FACTORS, (1.0, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1), strict=True)),
+    "surface": dict(zip(FACTORS, (0.1, 0.4, 0.9, 0.9, 0.5, 0.4, 0.2, 0.1), strict=True)),
+    "all": dict(zip(FACTORS, (0.5, 0.4, 0.6, 0.6, 0.6, 0.5, 0.5, 0.3), strict=True)),
 }
-ABOUT_ALL = {
-    "kind": 0.5,
-    "hue": 0.4,
-    "shade": 0.6,
-    "texture": 0.6,
-    "size": 0.6,
-    "column": 0.5,
-    "count": 0.5,
-    "place": 0.3,
-}
+# The groups of a batch, in turn: 8 of 16 about the kind.
+TURNS = ("kind", "surface", "kind", "all")
 # How often training hears each level; parents are heard as often as they are asked for.
 HEARD = {"root": 0.03, "domain": 0.14, "family": 0.2, "kind": 0.23, "full": 0.4}
 DROP = 0.15
 
 
-def scenes_of_batch(groups: int, about_kind: float, rng: np.random.Generator) -> Int[np.ndarray, "n factors"]:
-    """groups × 16 scenes, none of a held-out combination; the first `about_kind` of the groups are about it."""
-    return np.concatenate(
-        [_group(ABOUT_KIND if i < about_kind * groups else ABOUT_ALL, rng) for i in range(groups)]
-    )
+def scenes_of_batch(groups: int, rng: np.random.Generator) -> Int[np.ndarray, "n factors"]:
+    """groups × 16 scenes, none of a held-out combination; what the groups are about follows `TURNS`."""
+    return np.concatenate([_group(ABOUT[TURNS[i % len(TURNS)]], rng) for i in range(groups)])
 
 
 def heard(scenes: Int[np.ndarray, "n factors"], rng: np.random.Generator) -> list[str]:
     """A caption per scene at a level drawn from `HEARD`, some factors left out."""
-    levels = np.searchsorted(np.cumsum(list(HEARD.values())), rng.random(len(scenes)))
+    levels = np.searchsorted(np.cumsum(list(HEARD.values()))[:-1], rng.random(len(scenes)))
     words = np.empty(len(scenes), object)
     for number, level in enumerate(LEVELS):
         rows = np.flatnonzero(levels == number)

@@ -126,7 +126,7 @@ def check(scenes: Int[np.ndarray, "n factors"]) -> None:
             f"scenes: must be whole numbers [n, {len(SIZES)}], found {scenes.dtype} {scenes.shape}"
         )
     for name, count, column in zip(FACTORS, SIZES, scenes.T, strict=True):
-        if len(column) and not (0 <= column.min() and column.max() < count):
+        if len(column) and not (column.min() >= 0 and column.max() < count):
             raise ValueError(
                 f"scenes: {name} must lie in 0 to {count - 1}, found {column.min()} to {column.max()}"
             )

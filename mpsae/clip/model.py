@@ -28,10 +28,10 @@ class Clip(NamedTuple):
 
 
 def config(words: Words, *, side: int = 64, dim: int = 64) -> dict[str, Any]:
-    """A ResNet over images of side × side pixels and a two-layer text transformer: 1.8 M parameters."""
+    """A ResNet over images of side × side pixels and a two-layer text transformer: 1.2 M parameters."""
     return {
         "embed_dim": dim,
-        "vision_cfg": {"image_size": side, "layers": [1, 1, 1, 1], "width": 16, "head_width": 32},
+        "vision_cfg": {"image_size": side, "layers": [1, 1, 1, 1], "width": 12, "head_width": 32},
         "text_cfg": {
             "context_length": words.length,
             "vocab_size": words.size,
