@@ -7,8 +7,10 @@ size, column and place. `scene_drawing` draws it, `scene_captions` says it. All 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-# Each tree is {parent: children}; siblings share something that can be seen (`scene_shapes`).
-FAMILIES = {
+Tree = dict[str, tuple[str, ...]]  # parent: its children
+
+# Siblings share something that can be seen (`scene_shapes`).
+FAMILIES: Tree = {
     "animal": ("cat", "bird", "ant", "caterpillar"),
     "plant": ("pine", "flower", "cactus", "bush"),
     "vehicle": ("car", "cart", "bus", "train"),
@@ -16,25 +18,25 @@ FAMILIES = {
     "polygon": ("triangle", "square", "hexagon", "star"),
     "curve": ("circle", "ring", "crescent", "heart"),
 }
-DOMAINS = {
+DOMAINS: Tree = {
     "living": ("animal", "plant"),
     "made": ("vehicle", "building"),
     "abstract": ("polygon", "curve"),
 }
-WARMTHS = {
+WARMTHS: Tree = {
     "warm": ("red", "orange", "yellow", "pink"),
     "cool": ("green", "teal", "blue", "purple"),
 }
-PATTERNS = {"plain": ("solid",), "patterned": ("striped", "dotted", "checked")}
-SETTINGS = {"outdoor": ("sea", "forest", "desert", "snow"), "indoor": ("white", "gray", "black")}
+PATTERNS: Tree = {"plain": ("solid",), "patterned": ("striped", "dotted", "checked")}
+SETTINGS: Tree = {"outdoor": ("sea", "forest", "desert", "snow"), "indoor": ("white", "gray", "black")}
 
 
-def _below(tree: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+def _below(tree: Tree) -> tuple[str, ...]:
     return tuple(name for children in tree.values() for name in children)
 
 
 # What a scene is made of, in the order of its columns; the parents below follow from these.
-FACTORS = {
+FACTORS: dict[str, tuple[str, ...]] = {
     "kind": _below(FAMILIES),
     "hue": _below(WARMTHS),
     "shade": ("light", "dark"),
@@ -45,7 +47,7 @@ FACTORS = {
     "place": _below(SETTINGS),
 }
 # parent factor: (the factor directly below it, the tree)
-PARENTS = {
+PARENTS: dict[str, tuple[str, Tree]] = {
     "family": ("kind", FAMILIES),
     "domain": ("family", DOMAINS),
     "warmth": ("hue", WARMTHS),

@@ -16,6 +16,7 @@ from synthetic.scene_captions import LEVELS, captions, chain
 from synthetic.scene_drawing import draw
 from synthetic.scenes import NAMES, distinct, jitter, labels
 
+SHIPPED = Path(__file__).with_name("scenes")
 FORMAT = 1
 ABOUT = "about.json"
 PACKAGES = ("torch", "open_clip_torch", "numpy")

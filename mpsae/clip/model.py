@@ -44,7 +44,7 @@ def config(words: Words, *, side: int = 64, dim: int = 64) -> dict[str, Any]:
 
 def build(config: dict[str, Any], words: Words, *, seed: int = 0) -> Clip:
     """A fresh model from a config; the same seed gives the same weights. Leaves torch's own seed alone."""
-    torch, open_clip = _packages()
+    torch, open_clip = packages()
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -148,7 +148,7 @@ def _encode(clip: Clip, encode, rows: np.ndarray) -> Float[np.ndarray, "n dim"]:
     return np.concatenate([np.zeros((0, clip.config["embed_dim"]), np.float32), *parts])
 
 
-def _packages():
+def packages():
     """torch and open_clip, or a ValueError that says what to install."""
     try:
         import torch

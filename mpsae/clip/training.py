@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int, UInt8
 
-from mpsae.clip.model import Clip, _packages, build, config, pixels
+from mpsae.clip.model import Clip, build, config, packages, pixels
 from mpsae.clip.words import Words
 from mpsae.progress import Progress
 from synthetic.scene_batches import GROUP, heard, scenes_of_batch
@@ -17,7 +17,7 @@ from synthetic.scenes import jitter
 
 LENGTH = 16  # word numbers per caption, its start and end included
 GROUPS = 16  # per batch: 256 scenes
-RATE, WARM_UP, BETAS, DECAY = 1e-3, 100, (0.9, 0.98), 0.1
+RATE, WARM_UP, BETAS, DECAY = 1.5e-3, 100, (0.9, 0.98), 0.1
 TEMPERATURE = 0.04  # at the start, then learnt; from .07 on the two modalities end up closer (gap .35)
 
 
@@ -44,7 +44,7 @@ def train(
     AdamW with weight decay on matrices alone, warm-up, a cosine down to 0, gradient norm at most 1.
     On one machine and thread count, equal arguments give equal weights.
     """
-    torch, open_clip = _packages()
+    torch, open_clip = packages()
 
     optimizer, loss_of, losses = _optimizer(clip.net), open_clip.ClipLoss(), []
     with torch.no_grad():
