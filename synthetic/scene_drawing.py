@@ -81,8 +81,8 @@ def _colours(hue: str, shade: str, tint: float) -> tuple[np.ndarray, np.ndarray]
     """The scene's colour and the second tone of its texture: further from the middle than the first."""
     colour = np.array(HUES[hue], np.float32) * np.float32(0.94 + 0.12 * tint)
     if shade == "light":
-        return colour * 0.6 + 255 * 0.4, colour * 0.1 + 255 * 0.9
-    return colour * 0.65, colour * 0.2
+        return colour * 0.7 + 255 * 0.3, colour * 0.05 + 255 * 0.95
+    return colour * 0.65, colour * 0.1
 
 
 @functools.cache
@@ -143,14 +143,14 @@ GRAIN = 64  # variants of the grain over the whole image
 
 @functools.cache
 def _texture(name: str, phase: int) -> Float[np.ndarray, "side side 1"]:
-    """1 where the scene's colour shows, 0 for the second tone; periods of 8 to 10 pixels."""
+    """1 where the scene's colour shows, 0 for the second tone; periods of 8 to 12 pixels."""
     y, x = np.mgrid[:SIDE, :SIDE].astype(np.float32)
     shift = phase / 2
     masks = {
         "solid": np.ones_like(x, bool),
-        "striped": (x + y + shift) % 8 < 4,
-        "dotted": ((x + shift) % 8 - 4) ** 2 + ((y + shift) % 8 - 4) ** 2 > 5,
-        "checked": ((x + shift) // 5 + (y + shift) // 5) % 2 == 0,
+        "striped": (y + shift) % 8 < 4,
+        "dotted": ((x + shift) % 9 - 4.5) ** 2 + ((y + shift) % 9 - 4.5) ** 2 > 5.5,
+        "checked": ((x + shift) // 6 + (y + shift) // 6) % 2 == 0,
     }
     return masks[name].astype(np.float32)[..., None]
 

@@ -9,12 +9,12 @@ from synthetic import scene_shapes, scenes
 from synthetic.scene_drawing import HUES, SHAPES, SIDE, WALLS, draw
 
 GOLDEN = [
-    [44.21, 52.37, 46.74],
+    [43.76, 50.85, 46.11],
     [201.47, 189.02, 162.55],
     [207.85, 223.98, 241.35],
-    [198.87, 211.41, 218.76],
-    [179.92, 175.46, 145.44],
-    [63.37, 64.63, 68.97],
+    [198.78, 211.18, 217.95],
+    [179.66, 173.79, 141.7],
+    [62.79, 64.12, 68.85],
 ]
 PLAIN = dict.fromkeys(scenes.FACTORS, 0)
 

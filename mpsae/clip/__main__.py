@@ -13,7 +13,7 @@ FITTED, ASKED = 8000, 1000  # scenes of the read-out
 def main(argv: list[str]) -> int:
     """Train, save, read out of the saved weights, encode the scenes that ship."""
     parser = argparse.ArgumentParser(prog="python -m mpsae.clip", description=__doc__)
-    parser.add_argument("--steps", type=int, default=1300, help="of 256 scenes, .7 s each on one core")
+    parser.add_argument("--steps", type=int, default=1500, help="of 256 scenes, .7 s each on one core")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, help="folder for weights and embeddings")
     chosen = parser.parse_args(argv)
