@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from mpsae.clip.artefact import Scenes
+from jaxtyping import Float, Int
+from numpy import ndarray
+
 from mpsae.clip.model import Clip, encode_captions, encode_images
 from mpsae.clip.readout import accuracies, pairing, trees
 from synthetic.scene_captions import captions
@@ -10,15 +12,17 @@ from synthetic.scene_drawing import draw
 from synthetic.scenes import NAMES, labels
 
 
-def report(clip: Clip, scenes: Scenes) -> dict[str, Any]:
-    """Read-out fitted on the scenes seen, everything else measured on held-out combinations.
+def report(
+    clip: Clip, factors: Int[ndarray, "n factors"], wobble: Float[ndarray, "n jitter"], *, seen: int
+) -> dict[str, Any]:
+    """Read-out fitted on the first `seen` scenes, everything else measured on the others.
 
     {"pairing", "image" and "text" (factor → accuracy), "trees" (of the images seen, which are more)};
-    captions are at full level, and retrieval is among as many pairs as scenes are held out.
+    captions are at full level, and retrieval is among as many pairs as there are other scenes.
     """
-    images = encode_images(clip, draw(scenes.factors, scenes.jitter))
-    texts = encode_captions(clip, captions(scenes.factors, "full"))
-    known, seen = labels(scenes.factors), scenes.seen
+    images = encode_images(clip, draw(factors, wobble))
+    texts = encode_captions(clip, captions(factors, "full"))
+    known = labels(factors)
     fitted = {name: numbers[:seen] for name, numbers in known.items()}
     asked = {name: numbers[seen:] for name, numbers in known.items()}
     return {

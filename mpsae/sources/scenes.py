@@ -1,13 +1,12 @@
 """The captioned scenes as a small CLIP sees them: embeddings that ship with the package."""
 
-from pathlib import Path
-
+from mpsae.embed.scenes import SHIPPED
 from mpsae.pairs import CENTRINGS, PairedArrays
 from mpsae.source import SourceConfig
 from mpsae.sources.embeddings import NORMS, check_choices, pairs_of
 from mpsae.store import read
 
-FOLDER = Path(__file__).resolve().parents[1] / "clip" / "scenes"
+FOLDER = SHIPPED / "embeddings"
 
 
 class Scenes(SourceConfig, name="scenes"):

@@ -10,6 +10,8 @@ ABOUT = """\
 Embed images, captions or both with an open_clip model (pip install 'mpsae[clip]').
 
   mpsae embed --images DIR --captions FILE --model ViT-B-32 --pretrained laion2b_s34b_b79k --out FOLDER
+  mpsae embed --world scenes --out FOLDER                        captioned scenes through the small CLIP
+  mpsae embed --world scenes --train --clip FOLDER2 --out FOLDER     that CLIP trained anew, 25 minutes
 
 The network is used for one thing only: --pretrained TAG downloads those weights, once, and the
 tokenizer of the few models that have one of their own. A file of weights (safetensors or torch) or
@@ -30,6 +32,12 @@ captions FILE:
 def main(argv: list[str]) -> int:
     """Embed, then say what the folder holds."""
     chosen = _parse(argv)
+    if chosen.world is not None:
+        return _world(chosen, f"mpsae embed {shlex.join(argv)}")
+    if chosen.train or chosen.clip is not None:
+        raise ValueError("--train and --clip are about the small CLIP of --world scenes")
+    if chosen.model is None:
+        raise ValueError("--model NAME: which model is to embed, as ViT-B-32 or local-dir:FOLDER")
     if chosen.images is None and chosen.captions is None:
         raise ValueError("nothing to embed: give --images DIR, --captions FILE or both")
     if chosen.layer is not None and chosen.captions is not None:
@@ -41,24 +49,53 @@ def main(argv: list[str]) -> int:
             raise ValueError(f"--{name} {value}: must be at least 1{f' and at most {most}' if most else ''}")
 
     from mpsae.embed.gather import gather
-    from mpsae.embed.loop import embed
     from mpsae.embed.model import clip_encoder
     from mpsae.progress import Progress
-    from mpsae.store import read
-    from mpsae.store.describe import describe
     from mpsae.store.writer import refuse_strangers
 
     progress = Progress()
     refuse_strangers(chosen.out)
     collection = gather(chosen.images, chosen.captions, skip_bad=chosen.skip_bad, progress=progress)
+    encoder = clip_encoder(chosen.model, chosen.pretrained, layer=chosen.layer, device=chosen.device)
+    return _embed(collection, encoder, chosen, f"mpsae embed {shlex.join(argv)}", progress)
+
+
+def _world(chosen: argparse.Namespace, command: str) -> int:
+    """The captioned scenes through the small CLIP, which is trained first where that is asked for."""
+    if chosen.images or chosen.captions or chosen.model or chosen.layer is not None:
+        raise ValueError("--world scenes brings its own images, captions and model")
+    if chosen.train and chosen.clip is None:
+        raise ValueError("--train: say where the trained CLIP goes, --clip FOLDER")
+    for name, value in (("steps", chosen.steps), ("scenes", chosen.scenes)):
+        if value < 1:
+            raise ValueError(f"--{name} {value}: must be at least 1")
+    from mpsae.embed.scenes import HELD_OUT, SHIPPED, scene_encoder, scenes
+    from mpsae.progress import Progress
+    from mpsae.store.writer import refuse_strangers
+
+    progress, folder = Progress(), chosen.clip or SHIPPED
+    refuse_strangers(chosen.out)
+    collection = scenes(chosen.seed, seen=chosen.scenes, unseen=HELD_OUT)
+    if chosen.train:
+        from mpsae.clip.making import make
+
+        print(make(folder, steps=chosen.steps, seed=chosen.seed, command=command, progress=progress))
+    return _embed(collection, scene_encoder(folder), chosen, command, progress)
+
+
+def _embed(collection, encoder, chosen: argparse.Namespace, command: str, progress) -> int:
+    from mpsae.embed.loop import embed
+    from mpsae.store import read
+    from mpsae.store.describe import describe
+
     embed(
         collection,
-        clip_encoder(chosen.model, chosen.pretrained, layer=chosen.layer, device=chosen.device),
+        encoder,
         chosen.out,
         dtype="float16" if chosen.half else "float32",
         shard_rows=chosen.shard,
         batch=chosen.batch,
-        command=f"mpsae embed {shlex.join(argv)}",
+        command=command,
         progress=progress,
     )
     store = read(chosen.out)
@@ -76,11 +113,19 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--images", type=Path, metavar="DIR", help="folder of images, with those below it")
     parser.add_argument("--captions", type=Path, metavar="FILE", help="captions; see below for the formats")
-    parser.add_argument("--model", required=True, help="a name that open_clip knows, or local-dir:FOLDER")
+    parser.add_argument("--model", help="a name that open_clip knows, or local-dir:FOLDER")
     parser.add_argument(
         "--pretrained", metavar="TAG_OR_FILE", help="a tag of open_clip (downloaded) or a file"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the embeddings go")
+    parser.add_argument("--world", choices=("scenes",), help="embed this world instead of files")
+    parser.add_argument("--train", action="store_true", help="train the world's CLIP first, into --clip")
+    parser.add_argument(
+        "--clip", type=Path, metavar="FOLDER", help="its folder (default: the one that ships)"
+    )
+    parser.add_argument("--steps", type=int, default=1500, help="of that training, of 256 scenes each")
+    parser.add_argument("--scenes", type=int, default=3000, help="scenes to embed; 1000 held out come on top")
+    parser.add_argument("--seed", type=int, default=0, help="of the scenes and of the training (default 0)")
     parser.add_argument(
         "--layer",
         type=int,
