@@ -59,8 +59,8 @@ def test_shipped_tables_belong_to_the_scenes_of_the_seed(shipped, drawn):
     assert np.flatnonzero(out).tolist() == about["splits"]["held_out"]
 
 
-def test_shipped_rows_hold_the_taxonomy_at_every_level(shipped, drawn):
-    """Kind of 24, family and domain are read from images of combinations that training never saw."""
+def test_shipped_rows_hold_three_trees_at_every_level(shipped, drawn):
+    """Read from images of combinations that training never saw. The texture tree is not one of the three."""
     stored, _ = shipped
     images = stored["image"]["rows"].astype(np.float32)
     texts = stored["text"]["rows"][stored["pairs"]["text"]].astype(np.float32)
@@ -69,11 +69,13 @@ def test_shipped_rows_hold_the_taxonomy_at_every_level(shipped, drawn):
     fitted = {name: rows[:seen] for name, rows in stored["labels"].items()}
     asked = {name: rows[seen:] for name, rows in stored["labels"].items()}
     read = accuracies(images[:seen], fitted, images[seen:], asked)
-    assert read["kind"] >= 0.8
-    assert read["family"] >= 0.85
-    assert read["domain"] >= 0.9
+    for parents, leaf in (({"domain", "family"}, "kind"), ({"warmth"}, "hue"), ({"setting"}, "place")):
+        assert read[leaf] >= 0.8
+        assert min(read[parent] for parent in parents) >= 0.9
+    assert read["texture"] < 0.8
     pairs = pairing(images[seen:], texts[seen:])
     assert pairs["image_to_text"] >= 0.75
+    assert pairs["text_to_image"] >= 0.75
     assert pairs["gap"] >= 0.4
 
 
