@@ -111,7 +111,7 @@ def maps(results, rows, name):
         axes[i, 0].set_ylabel(CENTRED[centring].replace(" taken", "\ntaken"))
     plots.legend(figure, axes[0, 0], columns=2)
     plots.caption(
-        figure, f"{name}: t-SNE of the codes of up to 300 held-out pairs by cosine, seed 0. Only whether the colours mix "
+        figure, f"{name}: t-SNE of the codes of up to 200 held-out pairs by cosine, seed 0. Only whether the colours mix "
         "means something; distances and shapes do not.",
     )  # fmt: skip
     return figure

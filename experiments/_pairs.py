@@ -17,6 +17,7 @@ ORDER = (*SHOWN, "oracle codes", "oracle MP", "random")
 CENTRINGS = ("none", "global", "modality")
 STEPS = {"smoke": 200, "quick": 2_000, "full": 6_000}
 WIDTH, BATCH = 512, 512
+HELD_OUT = 10_000  # rows of the paired world
 
 
 def contenders(k):
@@ -31,8 +32,12 @@ def contenders(k):
 
 
 def sources(scale):
-    """Scenes as a small CLIP sees them, and a world whose modality scores are known."""
-    return [Scenes(), PRESETS["clip_like" if scale == "full" else "gap"]]
+    """Scenes as a small CLIP sees them, and above smoke scale a world whose modality scores are known.
+
+    The world is `gap`; at full scale `clip_like`, which has the energies of real CLIP embeddings.
+    """
+    worlds = {"smoke": (), "quick": ("gap",), "full": ("clip_like",)}[scale]
+    return [Scenes(), *(dataclasses.replace(PRESETS[name], held_out=HELD_OUT) for name in worlds)]
 
 
 def grid(source, scale, *, ks, seeds, centrings=CENTRINGS, evaluation=Evaluation(), first=None):

@@ -27,7 +27,7 @@ def on(source, scale):
 
 def runs(scale):
     """Scenes, and above smoke scale the paired world."""
-    return [run for source in sources(scale)[: 1 if scale == "smoke" else 2] for run in on(source, scale)]
+    return [run for source in sources(scale) for run in on(source, scale)]
 
 
 def figures(results):

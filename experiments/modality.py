@@ -32,12 +32,12 @@ def on(source, scale):
         ks=(K,),
         seeds=SEEDS[scale],
         evaluation=Evaluation(matrices=HISTOGRAMS),
-        first=Evaluation(matrices=(*HISTOGRAMS, "code_map")),
+        first=Evaluation(matrices=HISTOGRAMS if scale == "smoke" else (*HISTOGRAMS, "code_map")),
     )
 
 
 def runs(scale):
-    """Scenes and the paired world."""
+    """Scenes, and above smoke scale the paired world."""
     return [run for source in sources(scale) for run in on(source, scale)]
 
 
@@ -50,7 +50,7 @@ def figures(results):
         drawn[f"{name}_map"] = maps(results, mine, name)
         drawn[f"{name}_steps"] = steps_figure(mine, name)
         drawn[f"{name}_summary"] = summary(mine, name)
-    return drawn
+    return {name: figure for name, figure in drawn.items() if figure is not None}
 
 
 def at(data, label, centring, at=None):

@@ -3,16 +3,17 @@
 import clip_package
 import pytest
 
-from mpsae.clip import artefact
 from mpsae.clip.report import report, text
 from mpsae.clip.training import fresh
+from mpsae.embed.scenes import drawn
 from synthetic.scenes import NAMES
 
 
 def test_report_of_an_untrained_model_finds_places_and_no_pairs():
     """Colours of a background survive a random net; which caption belongs to an image does not follow."""
     clip_package.needed()
-    found = report(fresh(), artefact.scenes(0, seen=600, unseen=200))
+    scenes = drawn(0, seen=600, unseen=200)
+    found = report(fresh(), scenes.factors, scenes.wobble, seen=600)
     assert found["image"].keys() == found["text"].keys() == NAMES.keys()
     assert found["image"]["place"] > 0.9
     assert found["image"]["kind"] < 0.4

@@ -4,7 +4,7 @@ import numpy as np
 
 from mpsae.metrics.base import Matrix, Value, metric
 
-PAIRS = 300
+PAIRS = 200
 
 
 @metric(on_request=True)
@@ -23,9 +23,9 @@ def code_map(pool):
     if there.sum() < 100:  # the map needs more rows than three times its perplexity
         return Value(None, note="fewer than 100 codes with an entry")
     distance = cosine_distances(codes[there])
-    drawn = TSNE(metric="precomputed", init="random", perplexity=30, random_state=0).fit_transform(
-        np.maximum(distance, 0.0)
-    )
+    drawn = TSNE(
+        metric="precomputed", init="random", perplexity=30, max_iter=500, random_state=0
+    ).fit_transform(np.maximum(distance, 0.0))
     places = np.full((codes.shape[0], 2), np.nan)
     places[there] = drawn
     return Matrix(places.reshape(2, -1, 2))

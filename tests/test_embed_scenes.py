@@ -1,0 +1,62 @@
+"""`mpsae embed --world scenes`: a collection that draws on demand, a CLIP trained and used from one command."""
+
+import clip_package
+import numpy as np
+import pytest
+
+from mpsae import cli
+from mpsae.clip import making, model
+from mpsae.embed.scenes import drawn, scenes
+from mpsae.store import read
+from synthetic.scene_captions import captions
+from synthetic.scene_drawing import draw
+
+
+def test_scenes_are_those_of_the_seed_and_draw_by_slices():
+    images = drawn(3, seen=6, unseen=4)
+    assert len(images) == 10
+    np.testing.assert_array_equal(images[2:5], draw(images.factors, images.wobble)[2:5])
+    np.testing.assert_array_equal(drawn(3, seen=6, unseen=4).factors, images.factors)
+    assert not np.array_equal(drawn(4, seen=6, unseen=4).factors, images.factors)
+
+
+def test_a_collection_says_which_caption_is_whose():
+    made = scenes(3, seen=6, unseen=4)
+    full = captions(made.images.factors, "full")
+    assert [made.captions[row] for row in made.pairs[:, 1]] == full
+    assert made.labels.chains.shape == (4, 5)
+    assert [made.captions[row] for row in made.labels.chains[:, -1]] == full[6:]
+    made.labels.check({"image": 10, "text": len(made.captions)}, "scenes")
+
+
+def test_training_then_embedding_in_one_command(tmp_path, capsys, monkeypatch):
+    clip_package.needed()
+    monkeypatch.setattr(making, "FITTED", 300)
+    monkeypatch.setattr(making, "ASKED", 100)
+    monkeypatch.setattr("mpsae.embed.scenes.HELD_OUT", 20)
+    words = ["embed", "--world", "scenes", "--train", "--steps", "2", "--scenes", "30", "--half"]
+    words += ["--clip", str(tmp_path / "clip"), "--out", str(tmp_path / "rows")]
+    assert cli.main(words) == 0
+    assert "image_to_text" in capsys.readouterr().out
+    store, record = read(tmp_path / "rows"), model.read_record(tmp_path / "clip")
+    assert store.counts["image"] == 50 and len(store.pairs) == 50
+    assert store.record["model"]["weights_sha256"] == record["weights"]["sha256"]
+    assert (record["provenance"]["steps"], record["provenance"]["seed"]) == (2, 0)
+    expected = model.encode_images(model.load(tmp_path / "clip"), drawn(0, seen=30, unseen=20)[:4])
+    np.testing.assert_allclose(np.asarray(store.rows["image"][:4], np.float32), expected, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["--world", "scenes", "--train"], "--train: say where the trained CLIP goes, --clip FOLDER"),
+        (["--world", "scenes", "--model", "x"], "--world scenes brings its own images, captions and model"),
+        (["--world", "scenes", "--scenes", "0"], "--scenes 0: must be at least 1"),
+        (["--train", "--model", "x"], "--train and --clip are about the small CLIP of --world scenes"),
+        (["--images", "x"], "--model NAME: which model is to embed"),
+    ],
+)
+def test_words_that_do_not_go_together(tmp_path, capsys, words, message):
+    assert cli.main(["embed", *words, "--out", str(tmp_path / "out")]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
