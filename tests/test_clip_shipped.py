@@ -26,9 +26,8 @@ def made():
 def test_files_are_small_and_say_where_they_come_from(stored):
     assert sum(path.stat().st_size for path in SHIPPED.rglob("*") if path.is_file()) < 5_000_000
     trained = model.read_record(SHIPPED)["provenance"]
-    assert trained["command"] == "mpsae embed --world scenes --train --clip mpsae/clip/scenes --half" + (
-        " --out mpsae/clip/scenes/embeddings"
-    )
+    command = "mpsae embed --world scenes --train --half --clip data/scenes --out data/scenes/embeddings"
+    assert trained["command"] == stored.record["provenance"]["command"] == command
     assert trained["commit"] and not trained["dirty"]
     assert stored.record["model"]["weights_sha256"] == model.read_record(SHIPPED)["weights"]["sha256"]
 
