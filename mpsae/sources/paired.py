@@ -1,5 +1,6 @@
 """Two modalities with known concepts, modality scores and cross moments, as a source of paired rows."""
 
+import dataclasses
 from typing import ClassVar
 
 import numpy as np
@@ -34,6 +35,12 @@ class Paired(Dials, SourceConfig, name="paired"):
 
     centring: str = "none"
     held_out: int = 100_000
+
+    @property
+    def title(self) -> str:
+        """The name of the preset that has these dials, else `paired`."""
+        same = dataclasses.replace(self, centring="none", held_out=100_000)
+        return next((f"paired_{name}" for name, preset in PRESETS.items() if preset == same), self.name)
 
     def validate(self) -> None:
         """Refuse dials no world can be made of, an unknown centring, partial blocks and half pairs."""

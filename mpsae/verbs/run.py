@@ -20,7 +20,10 @@ def main(argv: list[str]) -> int:
         help="a variant or preset to run beside the experiment's own, as soft or topk:k=3",
     )
     parser.add_argument(
-        "--data", type=Path, metavar="FOLDER", help="embeddings to run on instead (see `mpsae embed`)"
+        "--data",
+        metavar="FOLDER",
+        help="run on these pairs instead: a folder of `mpsae embed`, a .npy or .safetensors file of [2, n, dim],"
+        " or a preset of the paired world (clean, gap, angle, omission, clip_like)",
     )
     parser.add_argument("--scale", choices=SCALES, default="quick", help="smoke < 1 min, quick, full")
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder for rows and figures")
@@ -60,9 +63,10 @@ def main(argv: list[str]) -> int:
 
 
 def _on(experiment, chosen):
-    """The grid on a folder of embeddings."""
+    """The grid on a folder of embeddings or a paired world."""
     from mpsae.sources.embeddings import Embeddings
+    from mpsae.sources.paired import PRESETS
 
     if experiment.on is None:
         raise ValueError(f"--data {chosen.data}: experiment {experiment.name} is about data of its own")
-    return experiment.on(Embeddings(path=str(chosen.data)), chosen.scale)
+    return experiment.on(PRESETS.get(chosen.data) or Embeddings(path=chosen.data), chosen.scale)
