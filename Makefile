@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
-.PHONY: setup demo test lint clean
+.PHONY: setup demo test test-clip lint clean
 
 setup: $(STAMP)
 
@@ -17,10 +17,17 @@ demo: setup
 	$(BIN)/mpsae run hierarchy --scale smoke
 	$(BIN)/mpsae run absorption --scale smoke
 	$(BIN)/mpsae run digits --scale smoke
-	@echo "figures are in results/hierarchy/smoke/figures, results/absorption/smoke/figures and results/digits/smoke/figures"
+	$(BIN)/mpsae run modality --scale smoke
+	@echo "figures are in results/{hierarchy,absorption,digits,modality}/smoke/figures"
 
 test: setup
 	$(BIN)/python -m pytest
+
+# The tests that need torch, with it. torch comes first and by its version, so that a CPU build is kept.
+test-clip: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $$(grep '^torch==' constraints.txt)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[clip,dev]"
+	$(BIN)/python -m pytest tests/test_clip*.py tests/test_embed*.py tests/test_vision_wheel.py
 
 lint: setup
 	$(BIN)/ruff check .
