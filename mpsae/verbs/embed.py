@@ -32,6 +32,12 @@ captions FILE:
 def main(argv: list[str]) -> int:
     """Embed, then say what the folder holds."""
     chosen = _parse(argv)
+    from mpsae.store.index import LARGEST_SHARD
+
+    for name, value, most in (("batch", chosen.batch, None), ("shard", chosen.shard, LARGEST_SHARD)):
+        if value < 1 or (most is not None and value > most):
+            raise ValueError(f"--{name} {value}: must be at least 1{f' and at most {most}' if most else ''}")
+
     if chosen.world is not None:
         return _world(chosen, f"mpsae embed {shlex.join(argv)}")
     if chosen.train or chosen.clip is not None:
@@ -42,12 +48,6 @@ def main(argv: list[str]) -> int:
         raise ValueError("nothing to embed: give --images DIR, --captions FILE or both")
     if chosen.layer is not None and chosen.captions is not None:
         raise ValueError("--layer: a block has rows of images alone, leave --captions away")
-    from mpsae.store.index import LARGEST_SHARD
-
-    for name, value, most in (("batch", chosen.batch, None), ("shard", chosen.shard, LARGEST_SHARD)):
-        if value < 1 or (most is not None and value > most):
-            raise ValueError(f"--{name} {value}: must be at least 1{f' and at most {most}' if most else ''}")
-
     from mpsae.embed.gather import gather
     from mpsae.embed.model import clip_encoder
     from mpsae.progress import Progress
@@ -62,7 +62,7 @@ def main(argv: list[str]) -> int:
 
 def _world(chosen: argparse.Namespace, command: str) -> int:
     """The captioned scenes through the small CLIP, which is trained first where that is asked for."""
-    if chosen.images or chosen.captions or chosen.model or chosen.layer is not None:
+    if chosen.images or chosen.captions or chosen.model or chosen.pretrained or chosen.layer is not None:
         raise ValueError("--world scenes brings its own images, captions and model")
     if chosen.train and chosen.clip is None:
         raise ValueError("--train: say where the trained CLIP goes, --clip FOLDER")
