@@ -2,19 +2,27 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-from _pair_figures import CENTRED, asked, centrings_in, labels_in, seeds_of
+from _pair_figures import CENTRED, centrings_in, labels_in, seeds_of
+from _pairs import asked
 
 from mpsae import plots
 
+READABLE = 0.8  # accuracy from which on a factor counts as being in the embeddings
+
 
 def factors_of(rows, metric):
-    """The factors a metric has rows for, in the order they were scored."""
-    return list(dict.fromkeys(row["at"]["factor"] for row in rows if row["metric"] == metric))
+    """The factors a metric has rows for and that a line can read from the images themselves."""
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        if row["metric"] == "concept_probe" and (row["at"]["of"], row["at"]["side"]) == ("x", "image"):
+            found.setdefault(row["at"]["factor"], []).append(row["value"] or 0.0)
+    there = dict.fromkeys(row["at"]["factor"] for row in rows if row["metric"] == metric)
+    return [factor for factor in there if np.median(found.get(factor, [1.0])) >= READABLE]
 
 
 def chosen_k(rows):
     """The smallest L0 of the grid: where an atom has to stand for most."""
-    return min(asked(row) for row in rows if row["label"] == "MP")
+    return min({asked(row) for row in rows} - {None})
 
 
 def dots(place, rows, factors, labels, metric, **where):
@@ -71,7 +79,8 @@ def recovered(rows, name):
     plots.legend(figure, axes[0, 0], columns=len(labels) + 1)
     plots.caption(
         figure, f"{name}, L0 {k:g}: how well the best atom of each class tells it, mean over the classes of a factor. "
-        f"The atom is chosen on one half of the pairs and scored on the other. Median of {seeds_of(rows)}, "
+        f"For AUROC and F1 the atom is chosen on one half of the pairs and scored on the other. Factors that a line "
+        f"cannot read from the images (accuracy below {READABLE:g}) are left out. Median of {seeds_of(rows)}, "
         "95 % interval.",
     )  # fmt: skip
     return figure

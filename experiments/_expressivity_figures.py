@@ -2,7 +2,8 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-from _pair_figures import CENTRED, asked, labels_in, seeds_of
+from _pair_figures import CENTRED, labels_in, seeds_of
+from _pairs import asked
 
 from mpsae import plots
 
@@ -24,11 +25,11 @@ def conventions(rows, name, centring):
         for label in labels:
             mine = [row for row in rows if row["metric"] == metric and row["label"] == label]
             points = []
-            for k in sorted({asked(row) for row in mine}):
+            for k in sorted({asked(row) for row in mine} - {None}):
                 at_k = [row for row in mine if asked(row) == k]
                 span = plots.interval(row["value"] for row in at_k)
                 if span.n:
-                    x = float(np.median([measured[row["run"]] for row in at_k]))
+                    x = float(np.median([measured[row["run"]] for row in at_k if measured[row["run"]]]))
                     points.append((x, span.value, span.low, span.high))
             if points:
                 table, look = np.array(points).T, plots.look(label, labels)
@@ -46,7 +47,7 @@ def conventions(rows, name, centring):
 
 def geometry(results, rows, name, centring):
     """Fig 7, 17: cosines of all pairs, Babel functions, at the smallest L0 that every SAE has."""
-    labels, k = labels_in(rows), min(asked(row) for row in rows if row["label"] == "MP")
+    labels, k = labels_in(rows), min({asked(row) for row in rows} - {None})
     mine = [row for row in rows if asked(row) == k]
     figure, axes = plt.subplots(1, 3, figsize=(12.5, 4.2))
     for label in labels:
@@ -81,7 +82,7 @@ def geometry(results, rows, name, centring):
 
 def inference(rows, name, centring):
     """Fig 8: error against the k asked for at inference, a column per training L0."""
-    labels, ks = labels_in(rows), sorted({asked(row) for row in rows})
+    labels, ks = labels_in(rows), sorted({asked(row) for row in rows} - {None})
     kinds = (
         ("curve_steps_nmse", "asked for k atoms"),
         ("curve_largest_nmse", "k largest codes it gives"),

@@ -1,7 +1,7 @@
 """Which known factor does each atom stand for, at which level of its tree, and does order show at small k?"""
 
 from _concept_figures import chains, levels, recovered
-from _pairs import grid
+from _pairs import asked, grid
 
 from mpsae.claim import Compare
 from mpsae.config import Evaluation
@@ -11,7 +11,6 @@ from mpsae.sources.scenes import Scenes
 KS = {"smoke": (4,), "quick": (4, 16), "full": (4, 8, 16)}
 SEEDS = {"smoke": 1, "quick": 2, "full": 5}
 CENTRING = ("none", "modality")
-TREES = (("domain", "family", "kind"), ("warmth", "hue"), ("setting", "place"))
 
 
 def on(source, scale):
@@ -46,13 +45,13 @@ def at(label, k, centring, where):
     """Rows of one SAE at one L0 and centring on the scenes, at a factor or a k."""
     return lambda row: (
         row["data"] == "scenes" and row["label"] == label and row["at"] == where
-        and (row["fields"].get("target_l0") or row["fields"].get("k")) == k
+        and asked(row) == k
         and row["source"].get("centring") == centring
     )  # fmt: skip
 
 
 CLAIMS = tuple(
-    Compare(f"{centring}, L0 4: MP has an atom for each {factor} more often than {label} (AUROC, images)",
+    Compare(f"{centring}, L0 4: MP's best atoms tell {factor} better than {label}'s (AUROC, images)",
             "concept_auroc", at("MP", 4, centring, {"factor": factor, "side": "image"}),
             at(label, 4, centring, {"factor": factor, "side": "image"}), "higher", source="2506.03093, its claim")
     for centring in CENTRING

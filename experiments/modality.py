@@ -31,8 +31,7 @@ def on(source, scale):
         scale,
         ks=(K,),
         seeds=SEEDS[scale],
-        evaluation=Evaluation(matrices=HISTOGRAMS),
-        first=Evaluation(matrices=HISTOGRAMS if scale == "smoke" else (*HISTOGRAMS, "code_map")),
+        evaluation=Evaluation(matrices=HISTOGRAMS if scale == "smoke" else (*HISTOGRAMS, "code_map")),
     )
 
 
@@ -53,6 +52,9 @@ def figures(results):
     return {name: figure for name, figure in drawn.items() if figure is not None}
 
 
+LOST = {"keep": "not_unimodal", "to": "text"}
+
+
 def at(data, label, centring, at=None):
     """Rows of one SAE on one set of pairs at one centring, pooled or at a point."""
     return lambda row: (
@@ -64,36 +66,45 @@ def at(data, label, centring, at=None):
 
 
 PAPER = "2506.03093 Fig 9"
-CLAIMS = tuple(
-    Compare(f"{data}, centring {centring}: MP has more {what} than {label}", metric,
-            at(data, "MP", centring), at(data, label, centring), "higher", source=PAPER)
-    for data in ("scenes", "paired_gap")
-    for centring in CENTRINGS
-    for label in ("ReLU", "TopK", "BatchTopK")
-    for what, metric in (("energy in shared atoms", "energy_bimodal"), ("shared atoms", "atoms_bimodal"))
-) + tuple(
-    Compare(f"{data}, centring {centring}: MP's shared atoms carry more retrieval than {label}'s", "intervene_r1",
-            at(data, "MP", centring, {"keep": "bimodal", "to": "text"}),
-            at(data, label, centring, {"keep": "bimodal", "to": "text"}), "higher", source="measured")
-    for data in ("scenes", "paired_gap")
-    for centring in CENTRINGS
-    for label in ("ReLU", "TopK", "BatchTopK")
-) + (
-    Claim("paired: the true dictionary has the true scores", "modality_recovery",
-          at("paired_gap", "oracle codes", "none"), high=0.05, required=True),
+RIVALS = ("ReLU", "TopK", "BatchTopK")
+# MP as published has no bias. Where rows are not centred the others have one: MP is judged with it, too.
+MPS = {"none": ("MP", "MP pre-bias"), "global": ("MP",), "modality": ("MP",)}
+CLAIMS = (
     *(
-        Compare(f"paired, centring {centring}: MP's scores are nearer to the true ones than {label}'s",
-                "modality_recovery", at("paired_gap", "MP", centring), at("paired_gap", label, centring), "lower",
+        Compare(f"scenes, centring {centring}: {mp} has more energy in shared atoms than {label}", "energy_bimodal",
+                at("scenes", mp, centring), at("scenes", label, centring), "higher", source=PAPER)
+        for centring in CENTRINGS
+        for mp in MPS[centring]
+        for label in RIVALS
+    ),
+    *(
+        Compare(f"{data}, centring {centring}: {mp} loses less retrieval than {label} without unimodal atoms",
+                "delta_r", at(data, mp, centring, LOST), at(data, label, centring, LOST), "lower", source=PAPER)
+        for data in ("scenes", "paired_gap")
+        for centring in CENTRINGS
+        for mp in MPS[centring]
+        for label in RIVALS
+    ),
+    # A random dictionary has more shared atoms than the truth: on the paired world nearness to the truth counts.
+    *(
+        Compare(f"paired_gap, centring {centring}: {mp}'s modality scores are nearer to the true ones than {label}'s",
+                "modality_recovery", at("paired_gap", mp, centring), at("paired_gap", label, centring), "lower",
                 source=PAPER)
         for centring in CENTRINGS
-        for label in ("ReLU", "TopK", "BatchTopK")
+        for mp in MPS[centring]
+        for label in RIVALS
+    ),
+    *(
+        Claim(f"paired_gap, centring {centring}: the true dictionary and codes have the true scores",
+              "modality_recovery", at("paired_gap", "oracle codes", centring), high=0.02, required=True)
+        for centring in CENTRINGS
     ),
 )  # fmt: skip
 
 EXPERIMENT = Experiment(
     name="modality",
     question="Which SAE finds concepts that images and texts share, and how much of that is the modality gap?",
-    cost={"smoke": "under a minute", "quick": "about 5 minutes", "full": "about 40 minutes on 2 CPU cores"},
+    cost={"smoke": "under a minute", "quick": "about 5 minutes", "full": "about 30 minutes on 2 CPU cores"},
     runs=runs,
     claims=CLAIMS,
     figures=figures,

@@ -4,7 +4,7 @@ import numpy as np
 
 from mpsae.metrics.base import Matrix, Value, metric
 
-PAIRS = 200
+PAIRS = 120
 
 
 @metric(on_request=True)

@@ -34,13 +34,15 @@ class Paired(Dials, SourceConfig, name="paired"):
     """
 
     centring: str = "none"
-    held_out: int = 100_000
+    held_out: int = 10_000
 
     @property
     def title(self) -> str:
         """The name of the preset that has these dials, else `paired`."""
-        same = dataclasses.replace(self, centring="none", held_out=100_000)
-        return next((f"paired_{name}" for name, preset in PRESETS.items() if preset == same), self.name)
+        return next((f"paired_{name}" for name, dials in PRESETS.items() if self._same(dials)), self.name)
+
+    def _same(self, other: "Paired") -> bool:
+        return dataclasses.replace(self, centring=other.centring, held_out=other.held_out) == other
 
     def validate(self) -> None:
         """Refuse dials no world can be made of, an unknown centring, partial blocks and half pairs."""

@@ -69,4 +69,12 @@ def _on(experiment, chosen):
 
     if experiment.on is None:
         raise ValueError(f"--data {chosen.data}: experiment {experiment.name} is about data of its own")
-    return experiment.on(PRESETS.get(chosen.data) or Embeddings(path=chosen.data), chosen.scale)
+    there = Path(chosen.data).exists()
+    if not there and chosen.data not in PRESETS:
+        raise ValueError(f"--data {chosen.data}: no such folder or file, and no preset: {', '.join(PRESETS)}")
+    source = Embeddings(path=chosen.data) if there else PRESETS[chosen.data]
+    if there and source.title in ("scenes", "paired", *(preset.title for preset in PRESETS.values())):
+        raise ValueError(
+            f"--data {chosen.data}: figures would call it {source.title}, as data of ours; rename it"
+        )
+    return experiment.on(source, chosen.scale)
