@@ -1,4 +1,9 @@
-"""Which known factor does each atom stand for, at which level of its tree, and does order show at small k?"""
+"""Which known factor does each atom stand for, at which level of its tree, and does order show at small k?
+
+On the captioned scenes, or by `--data` on any folder of embeddings with labels. Three figures per set of
+pairs: how well the best atom of each class tells it, which factor atoms stand for, and whether a chain of
+captions from general to specific keeps its order when it is rebuilt from few atoms.
+"""
 
 from _concept_figures import chains, levels, recovered
 from _pairs import asked, grid
@@ -14,7 +19,9 @@ CENTRING = ("none", "modality")
 
 
 def on(source, scale):
-    """Every SAE on one set of pairs with labels."""
+    """Every SAE on one set of pairs. Raises ValueError for pairs without labels."""
+    if getattr(source.build(0), "labels", None) is None:
+        raise ValueError(f"{source.title} has no labels, and concepts is about known factors")
     return grid(
         source,
         scale,

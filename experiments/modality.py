@@ -3,6 +3,10 @@
 A modality gap alone can make one architecture look more multimodal than another: a constant offset has to
 be coded by somebody. So every SAE is trained on the rows as they are, after taking one mean off all of them,
 and after taking a mean off each modality, and MP also with the learned bias that the others have.
+
+On the captioned scenes and a world with known modality scores, or by `--data` on other pairs. Four figures
+per set of pairs: histograms of the modality score and maps of the codes (Fig 9, 19), what each pursuit step
+takes, and every cross-modal score beside reconstruction.
 """
 
 from _pair_figures import histograms, maps, steps_figure, summary

@@ -84,6 +84,7 @@ def scene_encoder(folder: Path | str) -> Encoder:
     """Unit rows of the small CLIP in `folder`. Raises ValueError when it or torch is not there."""
     from mpsae.clip import model
 
+    model.packages()  # says what to install where it is not there
     clip, record = model.load(folder), model.read_record(folder)
     return Encoder(
         image=lambda images: model.encode_images(clip, np.asarray(images)),

@@ -16,7 +16,12 @@ HEADLINE = (
     "flat_mse",
     "hier_mse",
     "absorb_cos",
+    "energy_bimodal",
+    "gap_xhat",
+    "retrieval_xhat",
+    "retrieval_code",
 )
+AT: tuple[dict[str, Any], ...] = ({}, {"k": 1, "to": "text"})  # points of the curves
 
 
 BLOCK = 1000
@@ -72,8 +77,18 @@ class Everything:
 
 
 def summary(rows: list[dict[str, Any]], *, everything: bool = False) -> str:
-    """A line per metric: recovery beside reconstruction, null with its reason."""
-    shown = [row for row in rows if everything or (row["metric"] in HEADLINE and not row["at"])]
+    """A line per metric: recovery beside reconstruction, null with its reason.
+
+    The headline leaves out what this kind of data cannot have.
+    """
+    from mpsae.metrics.base import ABSENT
+
+    shown = [
+        row
+        for row in rows
+        if everything
+        or (row["metric"] in HEADLINE and row["at"] in AT and row["note"] not in ABSENT.values())
+    ]
     lines = []
     for row in shown:
         if row.get("array"):
