@@ -148,6 +148,21 @@ def test_pairs_of_unknown_class_are_ignored():
     assert values[0] == pytest.approx(values[1], abs=1e-9)
 
 
+def test_factors_known_of_different_pairs_are_asked_about_their_own():
+    """Two factors known alike in one half alone: what is fitted is the same, what is asked is not."""
+    pool = Pool(*(Side(*[planted()] * 2, csr_array(planted())) for _ in range(2)), np.zeros(9))
+    first, _ = halves(pool)
+    one_half, some = np.where(first, KIND, -1), np.where(first | (np.arange(N) < 50), KIND, -1)
+    labels = Labels({"all": KIND, "half": one_half, "some": some})
+    rows = found(planted(), labels=labels, metrics=("concept_probe",)).rows
+    values = {(value.at["factor"], value.at["of"]): value for _, value in rows if value.at["side"] == "text"}
+    assert values["all", "code"].count == N and values["some", "code"].count == (some >= 0).sum()
+    for of in ("code", "xhat", "x"):
+        assert values["all", of].value == 1 and values["some", of].value > 0.9
+        assert values["half", of].value is None
+        assert values["half", of].note == "no class is known in both halves"
+
+
 def test_a_class_without_members_in_both_halves_is_left_out_and_counted():
     rare = KIND.copy()
     rare[rare == 5] = 4
