@@ -84,6 +84,18 @@ def test_the_best_of_many_latents_is_not_best_by_luck():
     assert shuffled.value("concept_f1_null", {"factor": "kind", "side": "both"}) < 0.35
 
 
+def test_a_latent_is_best_on_both_sides_by_luck_as_often_as_the_null_says():
+    """Codes of a pair that say nothing of its class, but agree on either side, or do not."""
+    noise, other = (np.maximum(RNG.normal(size=(N, 60)), 0) for _ in range(2))
+    names = ("concept_both", "concept_both_null")
+    apart, alike = found(noise, other, metrics=names), found(noise, metrics=names)
+    at = {"factor": "kind"}
+    assert max(apart.value(name, at) for name in names) < 0.4
+    assert alike.value("concept_both_null", at) == alike.value("concept_both", at) == 1
+    planted_codes = found(planted(noise=0.5), planted(noise=0.5), metrics=names)
+    assert planted_codes.value("concept_both", at) == 1 and planted_codes.value("concept_both_null", at) < 0.7
+
+
 def test_the_held_out_protocol_step_by_step():
     z = planted(noise=0.7)
     pool = Pool(*(Side(z, z, csr_array(z)) for _ in range(2)), np.zeros(9))
