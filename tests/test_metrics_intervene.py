@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scoring import Affine, Identity, PairedRows, Pursuit
 
-from mpsae.metrics.intervene import baselines
+from mpsae.metrics.base import Value
+from mpsae.metrics.intervene import Outcome, baselines, delta_r
 from mpsae.score import score
 
 RNG = np.random.default_rng(8)
@@ -103,3 +104,11 @@ def test_broken_codes_are_null():
     assert values["intervene_gap", ("keep", "all")] is None
     assert values["intervene_r1", ("keep", "all"), ("to", "text")] is None
     assert values["intervene_probe", ("keep", "all")] is None
+
+
+def test_against_an_undefined_whole_the_difference_is_undefined():
+    """x̂ overflows with all latents and does not with those of images."""
+    recalled = [[Value(one, 9, at | {"to": "text"}, note)] for one, at, note in (
+        (None, {"keep": "all"}, "not finite"), (0.5, {"keep": "image"}, None))]  # fmt: skip
+    found = delta_r([Outcome({}, 1, Value(0.0), part, Value(0.0)) for part in recalled])
+    assert found == [Value(None, 9, {"keep": "image", "to": "text"}, "not finite")]

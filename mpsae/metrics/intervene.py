@@ -75,13 +75,8 @@ def intervene_atoms(outcomes):
 @metric
 def delta_r(outcomes):
     """R@1 of x̂ with all latents minus R@1 of the changed x̂, at keep or baseline, to; [-1, 1]."""
-    whole = {value.at["to"]: value.value for value in outcomes[0].recall}
-    return [
-        value if value.value is None or whole[value.at["to"]] is None
-        else Value(whole[value.at["to"]] - value.value, value.count, value.at)
-        for outcome in outcomes[1:]
-        for value in outcome.recall
-    ]  # fmt: skip
+    whole = {value.at["to"]: value for value in outcomes[0].recall}
+    return [_minus(whole[value.at["to"]], value) for outcome in outcomes[1:] for value in outcome.recall]
 
 
 def decoded(pool: Pool, atoms: Float[np.ndarray, "p dim"], kept) -> tuple[Rows, Rows]:
@@ -102,6 +97,13 @@ def baselines(image: Rows, text: Rows) -> dict[str, tuple[Rows, Rows]]:
         "gap_shifted": (image, text + apart),
         "random_shifted": (image, text + anywhere),
     }
+
+
+def _minus(whole, value):
+    for one in (value, whole):
+        if one.value is None:
+            return Value(None, value.count, value.at, one.note)
+    return Value(whole.value - value.value, value.count, value.at)
 
 
 def _measured(image, text, items, at, count):
