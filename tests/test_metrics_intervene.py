@@ -62,6 +62,15 @@ def test_a_class_decodes_to_its_part_of_the_codes():
         assert found.value("intervene_gap", {"keep": keep}) == pytest.approx(np.linalg.norm(apart), rel=1e-5)
 
 
+def test_rare_latents_are_kept_with_what_is_not_unimodal():
+    image, text = IMAGE.copy(), TEXT.copy()
+    image[:, 9] = text[:, 9] = np.arange(len(image)) < 3  # six activations
+    image[:, 8] = text[:, 8] = 0
+    found = scores(("intervene_atoms",), image, text)
+    for keep, count in {"all": 9, "bimodal": 2, "unimodal": 6, "not_unimodal": 3}.items():
+        assert found.value("intervene_atoms", {"keep": keep}) == count
+
+
 def test_the_bias_stays():
     """x̂ = 2z + 3: what is left out is codes, never the bias; it moves no gap."""
     params = {"atoms": 2 * np.eye(10, dtype=np.float32), "scale": np.full(10, 2.0), "shift": np.full(10, 3.0)}
