@@ -132,6 +132,16 @@ def test_rho_is_null_where_all_or_nothing_is_bimodal():
     assert density_ratio(alone, 0.5).value == 1 and density_ratio(alone, 0.2).value == pytest.approx(4)
 
 
+def test_what_rounding_leaves_of_a_bridge_is_none():
+    """Atoms orthonormal in float32 have products of about 1e-8."""
+    image, text = codes()
+    found = dict(scores(image, text, np.linalg.qr(RNG.normal(size=(6, 6)))[0]).rows)
+    for name in ("rho", "rho_centred", "rho_half"):
+        assert found[name].value is None and found[name].note == "no bridge between unimodal latents"
+    little = Bridge(1.0, 1.0, {("bimodal", "bimodal"): 1.0, ("image", "text"): 1e-5}, 1.00001, 10)
+    assert density_ratio(little, 0.5).value == pytest.approx(1e5)
+
+
 def test_nothing_in_common_is_null_and_rare_latents_are_apart():
     image, text = np.zeros((2, 30, 4))
     image[:, 0], text[:, 1] = 1, 1

@@ -84,6 +84,18 @@ def test_the_best_of_many_latents_is_not_best_by_luck():
     assert shuffled.value("concept_f1_null", {"factor": "kind", "side": "both"}) < 0.35
 
 
+def test_a_latent_is_best_on_both_sides_by_luck_as_often_as_the_null_says():
+    """Codes of a pair that say nothing of its class, but agree on either side, or do not."""
+    noise, other = (np.maximum(RNG.normal(size=(N, 60)), 0) for _ in range(2))
+    names = ("concept_both", "concept_both_null")
+    apart, alike = found(noise, other, metrics=names), found(noise, metrics=names)
+    at = {"factor": "kind"}
+    assert max(apart.value(name, at) for name in names) < 0.4
+    assert alike.value("concept_both_null", at) == alike.value("concept_both", at) == 1
+    planted_codes = found(planted(noise=0.5), planted(noise=0.5), metrics=names)
+    assert planted_codes.value("concept_both", at) == 1 and planted_codes.value("concept_both_null", at) < 0.7
+
+
 def test_the_held_out_protocol_step_by_step():
     z = planted(noise=0.7)
     pool = Pool(*(Side(z, z, csr_array(z)) for _ in range(2)), np.zeros(9))
@@ -146,6 +158,21 @@ def test_pairs_of_unknown_class_are_ignored():
     names = [name for name in NAMES if "null" not in name]
     values = [everything(found(codes, labels=labels, metrics=names)) for codes in (z, garbage)]
     assert values[0] == pytest.approx(values[1], abs=1e-9)
+
+
+def test_factors_known_of_different_pairs_are_asked_about_their_own():
+    """Two factors known alike in one half alone: what is fitted is the same, what is asked is not."""
+    pool = Pool(*(Side(*[planted()] * 2, csr_array(planted())) for _ in range(2)), np.zeros(9))
+    first, _ = halves(pool)
+    one_half, some = np.where(first, KIND, -1), np.where(first | (np.arange(N) < 50), KIND, -1)
+    labels = Labels({"all": KIND, "half": one_half, "some": some})
+    rows = found(planted(), labels=labels, metrics=("concept_probe",)).rows
+    values = {(value.at["factor"], value.at["of"]): value for _, value in rows if value.at["side"] == "text"}
+    assert values["all", "code"].count == N and values["some", "code"].count == (some >= 0).sum()
+    for of in ("code", "xhat", "x"):
+        assert values["all", of].value == 1 and values["some", of].value > 0.9
+        assert values["half", of].value is None
+        assert values["half", of].note == "no class is known in both halves"
 
 
 def test_a_class_without_members_in_both_halves_is_left_out_and_counted():

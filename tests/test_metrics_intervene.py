@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scoring import Affine, Identity, PairedRows, Pursuit
 
-from mpsae.metrics.intervene import baselines
+from mpsae.metrics.base import Value
+from mpsae.metrics.intervene import Outcome, baselines, delta_r
 from mpsae.score import score
 
 RNG = np.random.default_rng(8)
@@ -61,6 +62,15 @@ def test_a_class_decodes_to_its_part_of_the_codes():
         assert found.value("intervene_gap", {"keep": keep}) == pytest.approx(np.linalg.norm(apart), rel=1e-5)
 
 
+def test_rare_latents_are_kept_with_what_is_not_unimodal():
+    image, text = IMAGE.copy(), TEXT.copy()
+    image[:, 9] = text[:, 9] = np.arange(len(image)) < 3  # six activations
+    image[:, 8] = text[:, 8] = 0
+    found = scores(("intervene_atoms",), image, text)
+    for keep, count in {"all": 9, "bimodal": 2, "unimodal": 6, "not_unimodal": 3}.items():
+        assert found.value("intervene_atoms", {"keep": keep}) == count
+
+
 def test_the_bias_stays():
     """x̂ = 2z + 3: what is left out is codes, never the bias; it moves no gap."""
     params = {"atoms": 2 * np.eye(10, dtype=np.float32), "scale": np.full(10, 2.0), "shift": np.full(10, 3.0)}
@@ -103,3 +113,11 @@ def test_broken_codes_are_null():
     assert values["intervene_gap", ("keep", "all")] is None
     assert values["intervene_r1", ("keep", "all"), ("to", "text")] is None
     assert values["intervene_probe", ("keep", "all")] is None
+
+
+def test_against_an_undefined_whole_the_difference_is_undefined():
+    """x̂ overflows with all latents and does not with those of images."""
+    recalled = [[Value(one, 9, at | {"to": "text"}, note)] for one, at, note in (
+        (None, {"keep": "all"}, "not finite"), (0.5, {"keep": "image"}, None))]  # fmt: skip
+    found = delta_r([Outcome({}, 1, Value(0.0), part, Value(0.0)) for part in recalled])
+    assert found == [Value(None, 9, {"keep": "image", "to": "text"}, "not finite")]

@@ -90,12 +90,102 @@ def test_norm_and_centring(folder):
     assert len({one.fingerprint() for one in (unit, centred)}) == 2
 
 
+def test_images_repeated_row_by_row_are_one_image_each(tmp_path):
+    """[2, n, dim] with two captions an image: no scored image is trained on, and each counts once."""
+    np.save(tmp_path / "both.npy", np.stack([np.repeat(IMAGE, 2, axis=0), TEXT[:20]]))
+    source = Embeddings(path=str(tmp_path / "both.npy"), held_out=0.4).build(0)
+    image, text = split(np.asarray(source.held))
+    assert len(np.unique(image, axis=0)) == len(image) == 4 and len(source.pairs) == 12
+    trained = np.asarray(source.image)[source.pairs[:, 0]]
+    assert not (trained[:, None] == image).all(-1).any()
+    firsts = [int((row == IMAGE).all(1).argmax()) for row in image]
+    np.testing.assert_array_equal(text, TEXT[2 * np.array(firsts)])
+    scored = Embeddings(path=str(tmp_path / "both.npy"), held_out=0).build(0)
+    assert scored.rows_held_out == 20 and len(scored.pairs) == 20
+
+
+def test_a_caption_of_a_held_out_image_is_not_trained_on(tmp_path):
+    text = TEXT[:IMAGES].copy()
+    told = np.zeros(IMAGES, np.int64)
+    told[[1, 5]] = 1
+    text[[2, 3]] = text[5]  # the same words under two other images
+    rows = {"image": Rows([IMAGE]), "text": Rows([text])}
+    pairs = np.repeat(np.arange(IMAGES)[:, None], 2, axis=1)
+    labels = Labels(classes={"split": ("train", "held_out")}, values={"image": {"split": told}})
+    ids = {name: np.arange(IMAGES) for name in rows}
+    made = Store(rows=rows, ids=ids, pairs=pairs, items={}, labels=labels, record=ABOUT, fingerprint="")
+    write(tmp_path / "words", made)
+    source = Embeddings(path=str(tmp_path / "words")).build(0)
+    assert sorted(source.pairs[:, 0].tolist()) == [0, 4, 6, 7, 8, 9]
+
+
+@pytest.mark.parametrize("images, scored", [(500, 500), (700, 500), (1203, 1000)])
+def test_what_is_scored_fills_whole_blocks(tmp_path, images, scored):
+    """Of any number of images, by held_out = 0 and by a split factor."""
+    rows = RNG.normal(size=(2, images + 3, 2)).astype(np.float32)
+    np.save(tmp_path / "both.npy", rows[:, :images])
+    source = Embeddings(path=str(tmp_path / "both.npy"), held_out=0).build(0)
+    assert source.rows_held_out == 2 * scored and len(source.pairs) == images
+    told = (np.arange(images + 3) >= 3).astype(np.int64)
+    parts = {name: Rows([part]) for name, part in zip(("image", "text"), rows, strict=True)}
+    made = Store(
+        rows=parts,
+        ids={name: np.arange(images + 3) for name in parts},
+        pairs=np.repeat(np.arange(images + 3)[:, None], 2, axis=1),
+        items={},
+        labels=Labels(classes={"split": ("train", "held_out")}, values={"image": {"split": told}}),
+        record=ABOUT,
+        fingerprint="",
+    )
+    write(tmp_path / "split", made)
+    source = Embeddings(path=str(tmp_path / "split")).build(0)
+    assert source.rows_held_out == 2 * scored and len(source.pairs) == 3
+
+
+@pytest.mark.parametrize(
+    "classes, told, message",
+    [
+        (("train", "test"), 1, "the factor 'split' must have a class 'held_out', found train, test"),
+        (("train", "held_out"), 0, "the factor 'split' holds no paired image out"),
+        (("train", "held_out"), 1, "every pair has an image or a text that is held out, none is left"),
+    ],
+)
+def test_a_split_that_splits_nothing_is_refused(folder, classes, told, message):
+    labels = Labels(classes={"split": classes}, values={"image": {"split": np.full(IMAGES, told)}})
+    with pytest.raises(ValueError, match=message):
+        Embeddings(path=folder(store(labels))).build(0)
+
+
+def test_what_is_not_known_of_an_image_is_known_of_its_text(folder):
+    some = np.where(np.arange(IMAGES) < 5, KIND, -1)
+    labels = Labels(
+        classes={"kind": ("cat", "dog", "fern")},
+        values={"image": {"kind": some}, "text": {"kind": np.full(len(TEXT), 2)}},
+    )
+    source = Embeddings(path=folder(store(labels)), held_out=0).build(0)
+    np.testing.assert_array_equal(source.labels.of["kind"], np.where(some >= 0, some, 2))
+
+
+def test_the_advice_about_a_file_can_be_followed(tmp_path):
+    both = np.stack([IMAGE, TEXT[:IMAGES]]).astype(np.float64)
+    both[1, 3] = 0
+    np.save(tmp_path / "both.npy", both)
+    path = str(tmp_path / "both.npy")
+    with pytest.raises(ValueError, match="cast='float32'"):
+        Embeddings(path=path).build(0)
+    with pytest.raises(ValueError, match="zero_rows='drop'"):
+        Embeddings(path=path, cast="float32").build(0)
+    source = Embeddings(path=path, cast="float32", zero_rows="drop", held_out=0).build(0)
+    assert len(source.pairs) == IMAGES - 1
+
+
 @pytest.mark.parametrize(
     "fields, message",
     [
         ({"centring": "both"}, "embeddings.centring = 'both': must be one of none, global, modality"),
         ({"norm": "l1"}, "embeddings.norm = 'l1': must be one of keep, unit"),
         ({"held_out": 1.0}, "embeddings.held_out = 1.0: must be a share, from 0 to below 1"),
+        ({"cast": "int8"}, "embeddings.cast = 'int8': must be one of refuse, float32"),
         ({"held_out": 0.05}, "embeddings.held_out = 0.05: leaves none of 10 paired images apart in"),
     ],
 )
@@ -107,6 +197,11 @@ def test_what_is_refused(folder, fields, message):
 def test_rows_without_pairs_are_refused(folder):
     with pytest.raises(ValueError, match="pets: has no pairs of an image and a text"):
         Embeddings(path=folder(store(pairs=np.zeros((0, 2), np.int64)))).build(0)
+
+
+def test_a_path_that_does_not_exist_is_refused():
+    with pytest.raises(ValueError, match="^nowhere: no such folder or file$"):
+        Embeddings(path="nowhere").build(0)
 
 
 def test_someone_elses_file(tmp_path):

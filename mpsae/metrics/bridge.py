@@ -16,6 +16,7 @@ from mpsae.pairs import split
 from mpsae.tally import cross_moment
 
 CLASSES = ("image", "text", "bimodal")
+LEAST = 1e-6  # of the whole bridge: less is what float32 atoms leave where there is nothing
 
 
 class Bridge(NamedTuple):
@@ -118,7 +119,7 @@ def rho(bridge, modality):
     """[(IB + TB + BI + BT + BB)/e] · [(1 - e)/(II + IT + TI + TT)] of `bridge_mass`; >= 0; IsoEnergy.
 
     e is the bimodal share of the energy of classified latents. Above 1, bimodal latents carry more
-    bridge than energy. Null where e is 0 or 1.
+    bridge than energy. Null where e is 0 or 1, or no bridge is without a bimodal latent.
     """
     return density_ratio(bridge, _bimodal_share(modality))
 
@@ -136,11 +137,16 @@ def rho_half(bridge):
 
 
 def density_ratio(bridge: Bridge, e: float) -> Value:
-    """[mass with a bimodal latent / e] · [(1 - e) / mass without]."""
+    """[mass with a bimodal latent / e] · [(1 - e) / mass without]; below 1e-6 of the whole a mass is 0."""
     if not 0 < e < 1:
         return Value(None, bridge.pairs, note="all or none of the energy is bimodal")
-    with_bimodal = sum(mass for parts, mass in bridge.mass.items() if "bimodal" in parts)
-    without = sum(mass for parts, mass in bridge.mass.items() if "bimodal" not in parts)
+    with_bimodal, without = (
+        0.0 if mass < LEAST * bridge.whole else mass
+        for mass in (
+            sum(mass for parts, mass in bridge.mass.items() if ("bimodal" in parts) == inside)
+            for inside in (True, False)
+        )
+    )
     return ratio(
         with_bimodal / e * (1 - e), without, count=bridge.pairs, note="no bridge between unimodal latents"
     )

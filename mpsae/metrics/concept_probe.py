@@ -19,7 +19,7 @@ def concept_probe(pool, sides, factors, halves, atoms):
     """Accuracy of a linear read-out of the factor on the half not fitted on; [0, 1].
 
     At factor, side and of = code (of live latents, on unit atoms), xhat or x; read it against
-    `concept_chance`.
+    `concept_chance`. Pairs count where the other half has a pair of known class to fit on.
     """
     lengths, found = np.linalg.norm(atoms, axis=1), []
     for side in SIDES:
@@ -50,22 +50,23 @@ def _accuracies(table, factors, halves, at):
         note = "not finite" if table.shape[1] else DEAD
         return [Value(None, 0, {"factor": factor.name} | at, note) for factor in factors]
     for factor in factors:
-        known, right = factor.label >= 0, 0
+        known, right, count = factor.label >= 0, 0, 0
         for fit, ask in ((halves[0] & known, halves[1] & known), (halves[1] & known, halves[0] & known)):
             if not fit.any():
                 continue
-            key = fit.tobytes()
+            key = fit.tobytes(), ask.tobytes()
             if key not in fitted:
                 scatter = Scatter(table[fit])
                 fitted[key] = scatter, scatter.coordinates(table[ask])
             scatter, asked = fitted[key]
             right += (scatter.predict(factor.label[fit], asked) == factor.label[ask]).sum()
-        found.append(_share(right, known.sum(), factor, at))
+            count += ask.sum()
+        found.append(_share(right, count, factor, at, note="no class is known in both halves"))
     return found
 
 
-def _share(right, count, factor, at):
+def _share(right, count, factor, at, note="no pair has a known class"):
     at = {"factor": factor.name} | at
     if not count:
-        return Value(None, 0, at, "no pair has a known class")
+        return Value(None, 0, at, note)
     return Value(float(right / count), int(count), at)

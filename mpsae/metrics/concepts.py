@@ -79,12 +79,21 @@ def concept_latents(best_latents, factors):
 @metric
 def concept_both(best_latents, factors):
     """Share of classes with a latent that is the best for images and for texts; [0, 1], at factor."""
-    found = []
-    for factor in factors:
-        image, text = (best_latents[side, factor.name] for side in ("image", "text"))
-        used = image.any(0) & text.any(0)
-        found.append(_mean((image & text).any(0)[used], factor))
-    return found
+    return [
+        _both(*(best_latents[side, factor.name] for side in ("image", "text")), factor) for factor in factors
+    ]
+
+
+@metric
+def concept_both_null(sides, factors):
+    """`concept_both` with the labels shuffled; [0, 1]: its random floor."""
+    return [
+        _both(
+            *(_best(_areas(sides, side, factor.shuffled), sides.live[side]) for side in ("image", "text")),
+            factor,
+        )
+        for factor in factors
+    ]
 
 
 @metric
@@ -107,6 +116,11 @@ def concept_level_share(sides, factors, areas):
     chosen = _concepts(sides, factors, areas)[:, 0]
     live = chosen[chosen >= 0]
     return [_mean(live == number, factor, note=DEAD) for number, factor in enumerate(factors)]
+
+
+def _both(image, text, factor):
+    used = image.any(0) & text.any(0)
+    return _mean((image & text).any(0)[used], factor)
 
 
 def _auroc(sides, halves, factor, label, side):

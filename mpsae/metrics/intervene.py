@@ -1,9 +1,12 @@
 """What is left when only the latents of one class are kept, or when the gap is taken away by other means.
 
 x̂_S = z_S D + b for a set of latents S, b the x̂ of an empty code, on the pool. Points: keep = all (x̂
-itself), bimodal, unimodal (image or text), image, text; baseline = means_removed (each modality's
-mean off x̂), gap_shifted (texts moved by the difference of the means), random_shifted (texts moved as far
-in a fixed random direction). Latents of no class are kept by `all` alone. IsoEnergy.
+itself), bimodal, unimodal (image or text), image, text, not_unimodal; baseline = means_removed (each
+modality's mean off x̂), gap_shifted (texts moved by the difference of the means), random_shifted (texts
+moved as far in a fixed random direction). IsoEnergy.
+
+`not_unimodal` keeps bimodal and unclassified latents: rare ones are unclassified, not unimodal, and it
+takes nothing off but what is known to be of one modality. The classes keep no unclassified latent.
 """
 
 from typing import NamedTuple
@@ -15,7 +18,7 @@ from mpsae.metrics.base import Pool, Value, metric, shared
 from mpsae.metrics.probe import probe
 from mpsae.metrics.retrieval import recall
 
-KEPT = ("all", "bimodal", "unimodal", "image", "text")
+KEPT = ("all", "bimodal", "unimodal", "image", "text", "not_unimodal")
 Rows = Float[np.ndarray, "N dim"]
 
 
@@ -34,7 +37,7 @@ def outcomes(pool, atoms, modality, items):
     """An Outcome per set of kept latents and per baseline; those of an empty set are null."""
     found = []
     for keep in KEPT:
-        kept = modality.alive if keep == "all" else modality.of(keep)
+        kept = _kept(modality, keep)
         count, at = int(kept.sum()), {"keep": keep}
         if not count:
             none = Value(None, 0, at, "no such latent")
@@ -75,13 +78,8 @@ def intervene_atoms(outcomes):
 @metric
 def delta_r(outcomes):
     """R@1 of x̂ with all latents minus R@1 of the changed x̂, at keep or baseline, to; [-1, 1]."""
-    whole = {value.at["to"]: value.value for value in outcomes[0].recall}
-    return [
-        value if value.value is None or whole[value.at["to"]] is None
-        else Value(whole[value.at["to"]] - value.value, value.count, value.at)
-        for outcome in outcomes[1:]
-        for value in outcome.recall
-    ]  # fmt: skip
+    whole = {value.at["to"]: value for value in outcomes[0].recall}
+    return [_minus(whole[value.at["to"]], value) for outcome in outcomes[1:] for value in outcome.recall]
 
 
 def decoded(pool: Pool, atoms: Float[np.ndarray, "p dim"], kept) -> tuple[Rows, Rows]:
@@ -102,6 +100,19 @@ def baselines(image: Rows, text: Rows) -> dict[str, tuple[Rows, Rows]]:
         "gap_shifted": (image, text + apart),
         "random_shifted": (image, text + anywhere),
     }
+
+
+def _kept(modality, keep):
+    if keep == "all":
+        return modality.alive
+    return modality.alive & ~modality.of("unimodal") if keep == "not_unimodal" else modality.of(keep)
+
+
+def _minus(whole, value):
+    for one in (value, whole):
+        if one.value is None:
+            return Value(None, value.count, value.at, one.note)
+    return Value(whole.value - value.value, value.count, value.at)
 
 
 def _measured(image, text, items, at, count):

@@ -7,6 +7,8 @@ import numpy as np
 from mpsae.pairs import CENTRINGS, Labels, PairedArrays, paired_arrays
 from mpsae.source import BLOCK, SourceConfig, fixed_order
 from mpsae.store import Store, from_files, read
+from mpsae.store.foreign import CHOICES
+from mpsae.store.memory import MODALITIES
 
 NORMS = ("keep", "unit")
 SPLIT, HELD_OUT = "split", "held_out"  # a factor of the images, and its class, that say who is held out
@@ -16,17 +18,23 @@ class Embeddings(SourceConfig, name="embeddings"):
     """Image and text rows and their pairs; each held-out image counts once, with its first text.
 
     path: a folder of `mpsae embed`, or a .npy, .npz or .safetensors file of [2, n, dim] (image, text; row
-    i belongs to row i). held_out: share of the images kept apart by a fixed permutation (above 500 images
-    a multiple of 500), unless the folder's factor `split` says which; 0 scores the pairs that it trains
-    on. centring: `global` takes one mean off all
-    rows, `modality` one off images and one off texts, both of the training pairs. norm: `unit` divides
-    rows by their length first.
+    i belongs to row i). Image rows that are equal are one image. held_out: share of the images kept apart
+    by a fixed permutation (above 500 images a multiple of 500), unless the folder's factor `split` says
+    which; 0 scores the pairs that it trains on. Of more than 500 images that `split` or 0 leaves to be
+    scored, the first in the fixed permutation are, a multiple of 500. No pair trains on the image or on
+    the text (an equal row) of a scored one, other than at 0: pairs that share a held-out caption are left
+    out. centring: `global` takes one mean off all rows, `modality` one off images and one off texts, both
+    of the training pairs. norm: `unit` divides rows by their length first. zero_rows, cast: what
+    `mpsae.store.from_files` does with zero rows and with values that are not float32; of a file, a folder
+    was checked when it was written.
     """
 
     path: str
     held_out: float = 0.2
     centring: str = "none"
     norm: str = "keep"
+    zero_rows: str = "refuse"
+    cast: str = "refuse"
 
     @property
     def title(self) -> str:
@@ -35,14 +43,20 @@ class Embeddings(SourceConfig, name="embeddings"):
     def validate(self) -> None:
         """Refuse unknown options; what the file allows is known only in `build`."""
         super().validate()
-        check_choices(self, norm=NORMS, centring=CENTRINGS)
+        check_choices(self, norm=NORMS, centring=CENTRINGS, **CHOICES)
         if not 0 <= self.held_out < 1:
             raise ValueError(f"embeddings.held_out = {self.held_out}: must be a share, from 0 to below 1")
 
     def build(self, world_seed: int) -> PairedArrays:
         """The same rows and the same split for every seed."""
         self.validate()
-        store = read(self.path) if os.path.isdir(self.path) else from_files(both=self.path)
+        if not os.path.exists(self.path):
+            raise ValueError(f"{self.path}: no such folder or file")
+        store = (
+            read(self.path)
+            if os.path.isdir(self.path)
+            else from_files(both=self.path, zero_rows=self.zero_rows, cast=self.cast)
+        )
         if not len(store.pairs):
             raise ValueError(f"{self.path}: has no pairs of an image and a text")
         return pairs_of(
@@ -70,34 +84,73 @@ def pairs_of(store: Store, *, held_out: float, centring: str, norm: str, where: 
 
 
 def _split(store: Store, held_out: float, where: str) -> tuple[np.ndarray, np.ndarray]:
-    """(pairs to train on, one pair of each held-out image)."""
-    images = store.pairs[:, 0]
-    apart = np.zeros(store.counts["image"], bool)
-    told = store.labels.values.get("image", {}).get(SPLIT)
-    there = np.unique(images)
+    """(pairs to train on, one pair of each image to score)."""
+    images = _same(store, "image")
+    there, first, image = np.unique(images, return_index=True, return_inverse=True)
+    told = _told(store, where)
+    if told is None and not held_out:
+        return store.pairs, store.pairs[_scored(first)]
+    apart = np.zeros(len(there), bool)
     if told is not None:
-        apart = told == store.labels.classes[SPLIT].index(HELD_OUT)
-    elif held_out:
-        count = int(held_out * len(there))
-        count -= count % (BLOCK // 2) if count > BLOCK // 2 else 0
+        apart[image[told]] = True
+    else:
+        count = _whole_blocks(int(held_out * len(there)))
         if not count:
             raise ValueError(
                 f"embeddings.held_out = {held_out:g}: leaves none of {len(there)} paired images apart in {where}"
             )
-        apart[there[fixed_order(len(there))[:count]]] = True
-    _, first = np.unique(images, return_index=True)
-    if not apart.any():
-        return store.pairs, store.pairs[np.sort(first)]
-    held = np.sort(first[apart[images[first]]])
-    return store.pairs[~apart[images]], store.pairs[held]
+        apart[fixed_order(len(there))[:count]] = True
+    held, text = _scored(first[apart]), _same(store, "text")
+    train = ~apart[image] & ~np.isin(text, text[held])
+    if not train.any():
+        raise ValueError(
+            f"{where}: every pair has an image or a text that is held out, none is left to train on"
+        )
+    return store.pairs[train], store.pairs[held]
+
+
+def _told(store: Store, where: str) -> np.ndarray | None:
+    """For each pair whether the factor `split` holds its image out; None without that factor."""
+    values = store.labels.values.get("image", {}).get(SPLIT)
+    if values is None:
+        return None
+    classes = store.labels.classes[SPLIT]
+    if HELD_OUT not in classes:
+        raise ValueError(
+            f"{where}: the factor {SPLIT!r} must have a class {HELD_OUT!r}, found {', '.join(classes)}"
+        )
+    told = values[store.pairs[:, 0]] == classes.index(HELD_OUT)
+    if not told.any():
+        raise ValueError(f"{where}: the factor {SPLIT!r} holds no paired image out")
+    return told
+
+
+def _same(store: Store, modality: str) -> np.ndarray:
+    """For each pair a number of its row's content, in the order in which content first comes among rows."""
+    there, row = np.unique(store.pairs[:, MODALITIES.index(modality)], return_inverse=True)
+    _, first, content = np.unique(store.rows[modality][there], axis=0, return_index=True, return_inverse=True)
+    return first[content.ravel()][row]
+
+
+def _whole_blocks(pairs: int) -> int:
+    """The largest number of pairs, at most this many, that can be scored: rows are served in blocks."""
+    most = BLOCK // 2
+    return pairs - pairs % most if pairs > most else pairs
+
+
+def _scored(pairs: np.ndarray) -> np.ndarray:
+    """As many of these pairs as fill whole blocks, in their order."""
+    pairs = np.sort(pairs)
+    return np.sort(pairs[fixed_order(len(pairs))[: _whole_blocks(len(pairs))]])
 
 
 def _labels(store: Store, held: np.ndarray) -> Labels | None:
     """Of each held-out pair what is known of its image, else of its text."""
-    of = {}
-    for column, modality in ((1, "text"), (0, "image")):
+    of: dict[str, np.ndarray] = {}
+    for column, modality in enumerate(MODALITIES):
         for factor, values in store.labels.values.get(modality, {}).items():
-            of[factor] = values[held[:, column]].astype(np.int32)
+            found = values[held[:, column]].astype(np.int32)
+            of[factor] = np.where(of[factor] >= 0, of[factor], found) if factor in of else found
     of.pop(SPLIT, None)
     if not of:
         return None
