@@ -6,6 +6,7 @@ metric reads both, and `split` gives a statistic the two sides in the same order
 """
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import flax.struct as struct
@@ -38,7 +39,7 @@ class Labels(struct.PyTreeNode):
     factor whose class is decided by it, as kind -> family -> domain.
     """
 
-    of: dict[str, Int[Array, " pairs"]]
+    of: Mapping[str, Int[Array | np.ndarray, " pairs"]]
     classes: tuple[tuple[str, tuple[str, ...]], ...] = struct.field(pytree_node=False, default=())
     parent: tuple[tuple[str, str], ...] = struct.field(pytree_node=False, default=())
 

@@ -155,6 +155,12 @@ REFUSED = {
         ["--scale", "'smoky'", "quick", "did you mean smoke"],
     ),
     "option": (["run", "hierarchy", "--resutls", "x"], ["--resutls", "did you mean --results"]),
+    "no such data": (
+        ["run", "modality", "--data", "clip_lik"],
+        ["--data clip_lik: no such folder or file", "clip_like"],
+    ),
+    "data of its own": (["run", "hierarchy", "--data", "gap"], ["hierarchy is about data of its own"]),
+    "no labels": (["run", "concepts", "--data", "gap"], ["paired_gap has no labels"]),
     "no results": (["verdict", "hierarchy", "--results", "none"], ["none", "mpsae run hierarchy"]),
     "nothing to train": (["train"], ["sae:mp", "sae:topk"]),
     "no source": (["train", "sae:mp"], ["source:tree20", "source:digits"]),

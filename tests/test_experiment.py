@@ -209,6 +209,23 @@ def test_figures_are_drawn_and_claims_judged_from_stored_rows_alone(name, scale,
     assert text.startswith(f"{name} at scale {scale}: {experiment.question}")
 
 
+@pytest.mark.parametrize("name", ON_PAIRS)
+def test_figures_of_pairs_survive_a_plugin_a_partial_grid_and_lost_values(name, tmp_path, monkeypatch):
+    import matplotlib.pyplot as plt
+
+    monkeypatch.setattr(rows, "append_bytes", unsynced)
+    stored = synthetic(name, "smoke", tmp_path)
+    left = [row for row in stored.rows if not row["label"].startswith("MP")]
+    for row in left:
+        if row["label"] == "TopK":  # as a plug-in without k
+            row |= {"label": "soft", "fields": {}}
+        if row["label"] == "ReLU":  # as a run that diverged
+            row["value"] = None
+    drawn = find(name).figures(dataclasses.replace(stored, rows=left))
+    plt.close("all")
+    assert drawn
+
+
 def unsynced(path, data, *, mend):
     """`append_bytes` without its fsync, which is most of the time of a thousand groups."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)

@@ -182,3 +182,8 @@ def test_clip_like_has_the_geometry_measured_on_clip():
     assert found["gap"] == pytest.approx(np.linalg.norm(source.world.gap), abs=0.02)
     nearest = (image @ text.T).argmax(1) == np.arange(500)
     assert 0.5 < nearest.mean() < 0.8
+
+
+def test_a_title_is_the_preset_whatever_is_taken_off():
+    assert dataclasses.replace(PRESETS["gap"], centring="modality", held_out=500).title == "paired_gap"
+    assert Paired(theta=0.123, dim=128).title == "paired"

@@ -40,12 +40,12 @@ def main(argv: list[str]) -> int:
     from mpsae.sweep import sweep
 
     experiment, progress = find(chosen.name), Progress()
-    progress.say(f"{experiment.name} at scale {chosen.scale}: {experiment.cost[chosen.scale]}")
-    for note in experiment.notes(chosen.scale):
-        progress.say(note)
     for path in chosen.plugins:
         load(path)
     runs = experiment.runs(chosen.scale) if chosen.data is None else _on(experiment, chosen)
+    progress.say(f"{experiment.name} at scale {chosen.scale}: {experiment.cost[chosen.scale]}")
+    for note in experiment.notes(chosen.scale):
+        progress.say(note)
     sweep(
         runs + [run for name in chosen.also for run in beside(runs, name)],
         experiment=experiment.name,
