@@ -75,6 +75,7 @@ def test_damage_is_refused_by_the_name_of_the_file(clip, tmp_path):
         model.load(tmp_path)
     for broken, says in (
         (text.replace('"cat"', '"dog"'), "damaged, expected sha256"),
+        (text.replace("  ", "   ", 1), "damaged, expected the file sha256"),
         (text[:-9], "damaged or no mpsae.clip/1 record"),
         (json.dumps(json.loads(text) | {"schema": "mpsae.clip/9"}), "schema 'mpsae.clip/9' is unknown"),
     ):

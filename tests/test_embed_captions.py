@@ -61,6 +61,11 @@ def test_captions_alone(tmp_path):
         assert flat(read_captions(path)) == [(None, "a cat"), (None, "né")]
 
 
+def test_only_a_line_end_ends_a_caption(tmp_path):
+    path = put(tmp_path / "c.txt", "a cat\u2028on a\x0bmat\r\nné")
+    assert flat(read_captions(path)) == [(None, "a cat\u2028on a\x0bmat"), (None, "né")]
+
+
 def test_chains_in_columns_and_as_hierarcaps_has_them(tmp_path):
     columns = "image,caption_10,caption_1,caption_2\na.jpg,a cat on a mat,animal,cat\nb.jpg,three boats,vehicle,boat\n"
     arrows = (

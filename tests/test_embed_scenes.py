@@ -7,7 +7,7 @@ import pytest
 from mpsae import cli
 from mpsae.clip import making, model
 from mpsae.embed.scenes import drawn, scenes
-from mpsae.store import read
+from mpsae.store import Writer, read
 from synthetic.scene_captions import captions
 from synthetic.scene_drawing import draw
 
@@ -51,6 +51,8 @@ def test_training_then_embedding_in_one_command(tmp_path, capsys, monkeypatch):
     [
         (["--world", "scenes", "--train"], "--train: say where the trained CLIP goes, --clip FOLDER"),
         (["--world", "scenes", "--model", "x"], "--world scenes brings its own images, captions and model"),
+        (["--world", "scenes", "--device", "cpu"], "leave --device and --skip-bad away"),
+        (["--world", "scenes", "--skip-bad"], "leave --device and --skip-bad away"),
         (["--world", "scenes", "--scenes", "0"], "--scenes 0: must be at least 1"),
         (["--train", "--model", "x"], "--train and --clip are about the small CLIP of --world scenes"),
         (["--images", "x"], "--model NAME: which model is to embed"),
@@ -60,3 +62,24 @@ def test_words_that_do_not_go_together(tmp_path, capsys, words, message):
     assert cli.main(["embed", *words, "--out", str(tmp_path / "out")]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_where_the_rows_go_is_refused_before_the_training(tmp_path, capsys, monkeypatch):
+    def never(*_, **__):
+        raise AssertionError("trained")
+
+    monkeypatch.setattr(making, "make", never)
+    begun = {"model": "x", "inputs": scenes(1, seen=30, unseen=1000).inputs, "shard": 4096}
+    with Writer(tmp_path / "rows", request=begun) as writer:
+        writer.add("image", np.eye(3, dtype=np.float32), np.arange(3))
+    (tmp_path / "file").write_text("")
+    words = ["embed", "--world", "scenes", "--train", "--scenes", "30", "--clip", str(tmp_path / "clip")]
+    for out, message in (
+        ("clip", "clip: must be another folder than --clip"),
+        ("file/rows", "file/rows: cannot be a folder of embeddings"),
+        ("rows", "inputs"),
+    ):
+        assert cli.main([*words, "--out", str(tmp_path / out)]) == 2
+        error = capsys.readouterr().err
+        assert message in error and error.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "rows"]

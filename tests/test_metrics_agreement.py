@@ -116,6 +116,13 @@ def test_a_derangement_moves_every_row(count):
     assert sorted(order) == list(range(count)) and not (order == np.arange(count)).any()
 
 
+def test_one_pair_has_no_null():
+    found = dict(scores(codes(1) + 1, codes(1) + 1).rows)
+    assert found["jaccard_pairs"].value == 1
+    for name in ("jaccard_pairs_null", "top1_agree_null", "cknna_null"):
+        assert found[name].value is None and found[name].note
+
+
 def test_silence_and_few_pairs_are_null():
     found = scores(np.zeros((20, 3)), np.zeros((20, 3)))
     for name, value in found.rows:

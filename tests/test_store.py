@@ -173,6 +173,7 @@ def test_swapped_shards_are_refused_and_without_digests_at_least_their_shape(fol
         (lambda r: r.pop("dtype"), "lacks dtype"),
         (lambda r: r.pop("model"), "lacks model"),
         (lambda r: r.update(fingerprint="f00d"), "its fingerprint should be"),
+        (lambda r: r["modalities"]["image"].update(rows=6), "image has 6 rows, its shards 5"),
         (lambda r: r.update(complete=False), r"not complete \(5 image rows, 3 text rows so far\)"),
     ],
 )

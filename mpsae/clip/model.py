@@ -1,7 +1,6 @@
 """A small CLIP: an open_clip model, the words it reads, and how both are kept in a folder."""
 
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,12 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from mpsae.canonical import digest
+from mpsae import record
 from mpsae.clip.words import Words
-from mpsae.files import read_bytes, read_verified, write_bytes, write_text
+from mpsae.files import read_verified, write_bytes, write_text
 
 SCHEMA = "mpsae.clip/1"
 RECORD, WEIGHTS = "clip.json", "weights.safetensors"
+NEEDED = ("config", "words", "weights", "provenance")
 BATCH = 250  # rows encoded at a time
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # OpenAI's
 
@@ -88,7 +88,7 @@ def save(clip: Clip, folder: Path | str, provenance: dict[str, Any]) -> None:
         if not np.isfinite(tensors[name]).all():
             raise ValueError(f"{folder}: {name} has a value that float16 cannot hold")
     data = safetensors.numpy.save(tensors)
-    record = {
+    about = {
         "schema": SCHEMA,
         "config": clip.config,
         "words": list(clip.words.vocabulary),
@@ -96,9 +96,7 @@ def save(clip: Clip, folder: Path | str, provenance: dict[str, Any]) -> None:
         "provenance": provenance,
     }
     write_bytes(folder / WEIGHTS, data)
-    write_text(
-        folder / RECORD, json.dumps(record | {"self": digest(record)}, indent=1, sort_keys=True) + "\n"
-    )
+    write_text(folder / RECORD, record.sealed(about))
 
 
 def load(folder: Path | str) -> Clip:
@@ -109,10 +107,10 @@ def load(folder: Path | str) -> Clip:
     import safetensors.numpy
     import torch
 
-    record = read_record(folder)
-    path, entry = Path(folder) / WEIGHTS, record["weights"]
+    about = read_record(folder)
+    path, entry = Path(folder) / WEIGHTS, about["weights"]
     tensors = safetensors.numpy.load(read_verified(path, entry["bytes"], entry["sha256"]))
-    clip = build(record["config"], Words(record["words"], record["config"]["text_cfg"]["context_length"]))
+    clip = build(about["config"], Words(about["words"], about["config"]["text_cfg"]["context_length"]))
     try:
         clip.net.load_state_dict({name: torch.from_numpy(array) for name, array in tensors.items()})
     except RuntimeError as error:
@@ -122,18 +120,7 @@ def load(folder: Path | str) -> Clip:
 
 def read_record(folder: Path | str) -> dict[str, Any]:
     """`clip.json` of a folder, checked against the digest it holds; needs no torch."""
-    path = Path(folder) / RECORD
-    text = read_bytes(path)
-    try:
-        record = json.loads(text)
-        schema, found = record["schema"], digest({key: record[key] for key in record if key != "self"})
-    except (ValueError, TypeError, KeyError):
-        raise ValueError(f"{path}: damaged or no {SCHEMA} record") from None
-    if schema != SCHEMA:
-        raise ValueError(f"{path}: schema {schema!r} is unknown, this reads {SCHEMA!r}")
-    if found != record.get("self"):
-        raise ValueError(f"{path}: damaged, expected sha256 {record.get('self')}, found {found}")
-    return record
+    return record.read_record(Path(folder) / RECORD, SCHEMA, NEEDED)
 
 
 def _encode(clip: Clip, encode, rows: np.ndarray) -> Float[np.ndarray, "n dim"]:

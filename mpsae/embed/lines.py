@@ -9,7 +9,8 @@ def txt(text: str, path: str) -> CaptionFile:
     """One caption a line, no images; blank lines are problems."""
     found: list[Entry] = []
     problems = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    lines = text.split("\n")  # splitlines() would also split at U+2028 and its like, inside a caption
+    for number, line in enumerate(lines if lines[-1] else lines[:-1], start=1):
         if line.strip():
             found.append(Entry(f"line {number}", None, (line.strip(),), (len(found),)))
         else:

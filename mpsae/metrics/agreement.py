@@ -1,7 +1,7 @@
 """Do an image and its text use the same latents, and have the same neighbours?
 
 On the pool. Each metric has a null of the same name, `..._null`: the same number with every image given
-the text of another pair, by one fixed derangement.
+the text of another pair, by one fixed derangement. One pair has no other: its nulls are null.
 """
 
 import dataclasses
@@ -14,6 +14,7 @@ from mpsae.metrics.base import Value, metric, ratio, shared
 from mpsae.metrics.retrieval import EQUAL, cosines, representations
 
 NEIGHBOURS = 10
+ALONE = Value(None, 1, note="one pair has no other pair's text")
 
 
 class Kernel(NamedTuple):
@@ -54,7 +55,7 @@ def jaccard_pairs(pool_codes):
 @metric
 def jaccard_pairs_null(pool_codes, deranged):
     """`jaccard_pairs` of images with the texts of other pairs; [0, 1]."""
-    return jaccard(pool_codes.image, pool_codes.text[deranged])
+    return ALONE if len(deranged) < 2 else jaccard(pool_codes.image, pool_codes.text[deranged])
 
 
 @metric
@@ -69,7 +70,7 @@ def top1_agree(pool_codes):
 @metric
 def top1_agree_null(pool_codes, deranged):
     """`top1_agree` of images with the texts of other pairs; [0, 1]."""
-    return same_top(pool_codes.image, pool_codes.text[deranged])
+    return ALONE if len(deranged) < 2 else same_top(pool_codes.image, pool_codes.text[deranged])
 
 
 @metric
@@ -146,7 +147,7 @@ def hsic(one: Float[np.ndarray, "N N"], other: Float[np.ndarray, "N N"]) -> floa
 
 
 def derangement(count: int) -> Int[np.ndarray, " count"]:
-    """A fixed permutation without fixed point (one random cycle), the same for every score."""
+    """A fixed permutation without fixed point (one random cycle) of two or more, the same for every score."""
     order = np.random.default_rng(0).permutation(count)
     other = np.empty(count, int)
     other[order] = np.roll(order, 1)

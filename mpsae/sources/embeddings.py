@@ -1,6 +1,7 @@
 """Paired embeddings from a folder that `mpsae embed` wrote, or from somebody else's file."""
 
 import os
+from typing import Any
 
 import numpy as np
 
@@ -146,7 +147,7 @@ def _scored(pairs: np.ndarray) -> np.ndarray:
 
 def _labels(store: Store, held: np.ndarray) -> Labels | None:
     """Of each held-out pair what is known of its image, else of its text."""
-    of: dict[str, np.ndarray] = {}
+    of: dict[str, Any] = {}
     for column, modality in enumerate(MODALITIES):
         for factor, values in store.labels.values.get(modality, {}).items():
             found = values[held[:, column]].astype(np.int32)

@@ -1,5 +1,7 @@
 """What embeddings look like at first sight: norms, how far the mean lies from 0, duplicates."""
 
+import hashlib
+
 import numpy as np
 
 from mpsae.store.memory import Rows, Store
@@ -13,13 +15,13 @@ def describe(store: Store) -> list[str]:
 
 def _line(rows: Rows) -> str:
     norms, total, squares = [], np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
-    seen: set[bytes] = set()
+    seen: set[bytes] = set()  # digests: the rows need not fit into memory
     for _, block in rows.blocks():
         wide = block.astype(np.float64)
         norms.append(np.linalg.norm(wide, axis=1))
         total += wide.sum(0)
         squares += np.square(wide).sum(0)
-        seen |= {row.tobytes() for row in block}
+        seen |= {hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in block}
     norm, mean = np.concatenate(norms), total / len(rows)
     spread = np.sqrt(max(float((squares / len(rows) - np.square(mean)).sum()), 0.0))
     off = f"{np.linalg.norm(mean) / spread:.2f}" if spread > 0 else "undefined"

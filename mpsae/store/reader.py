@@ -30,7 +30,9 @@ def read(folder: Path | str, *, digests: bool = True) -> Store:
         rows[modality] = Rows([shard["rows"] for shard in shards])
         ids[modality] = np.concatenate([shard["id"] for shard in shards])
         if len(rows[modality]) != entry["rows"]:
-            raise ValueError(f"{folder / INDEX}: {modality} has {entry['rows']} rows, its shards {len(ids)}")
+            raise ValueError(
+                f"{folder / INDEX}: {modality} has {entry['rows']} rows, its shards {len(rows[modality])}"
+            )
     return Store(
         rows=rows,
         ids=ids,

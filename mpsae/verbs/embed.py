@@ -3,6 +3,7 @@
 import argparse
 import shlex
 from pathlib import Path
+from typing import Any
 
 from mpsae.verbs.arguments import Arguments
 
@@ -64,6 +65,10 @@ def _world(chosen: argparse.Namespace, command: str) -> int:
     """The captioned scenes through the small CLIP, which is trained first where that is asked for."""
     if chosen.images or chosen.captions or chosen.model or chosen.pretrained or chosen.layer is not None:
         raise ValueError("--world scenes brings its own images, captions and model")
+    if chosen.device != "auto" or chosen.skip_bad:
+        raise ValueError(
+            "--world scenes: leave --device and --skip-bad away, it runs on the CPU and has nothing bad"
+        )
     if chosen.train and chosen.clip is None:
         raise ValueError("--train: say where the trained CLIP goes, --clip FOLDER")
     for name, value in (("steps", chosen.steps), ("scenes", chosen.scenes)):
@@ -79,8 +84,29 @@ def _world(chosen: argparse.Namespace, command: str) -> int:
     if chosen.train:
         from mpsae.clip.making import make
 
+        _refuse_unusable(chosen, collection.inputs)
         print(make(folder, steps=chosen.steps, seed=chosen.seed, command=command, progress=progress))
     return _embed(collection, scene_encoder(folder), chosen, command, progress)
+
+
+def _refuse_unusable(chosen: argparse.Namespace, inputs: dict[str, Any]) -> None:
+    """Refuse, before the training, an --out that could not be written after it."""
+    from mpsae.record import read_record
+    from mpsae.store.index import INDEX, NEEDED, SCHEMA
+    from mpsae.store.writer import Writer
+
+    if chosen.out.resolve() == chosen.clip.resolve():
+        raise ValueError(f"--out {chosen.out}: must be another folder than --clip")
+    index, model = chosen.out / INDEX, None
+    if index.exists():  # which weights it was begun with is compared once they are there again
+        model = read_record(index, SCHEMA, NEEDED)["request"].get("model")
+    request = {"model": model, "inputs": inputs, "shard": chosen.shard}
+    with Writer(chosen.out, request=request, dtype=_dtype(chosen)):
+        pass
+
+
+def _dtype(chosen: argparse.Namespace) -> str:
+    return "float16" if chosen.half else "float32"
 
 
 def _embed(collection, encoder, chosen: argparse.Namespace, command: str, progress) -> int:
@@ -92,7 +118,7 @@ def _embed(collection, encoder, chosen: argparse.Namespace, command: str, progre
         collection,
         encoder,
         chosen.out,
-        dtype="float16" if chosen.half else "float32",
+        dtype=_dtype(chosen),
         shard_rows=chosen.shard,
         batch=chosen.batch,
         command=command,
