@@ -21,9 +21,10 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument(
         "--data",
-        metavar="FOLDER",
-        help="run on these pairs instead: a folder of `mpsae embed`, a .npy or .safetensors file of [2, n, dim],"
-        " or a preset of the paired world (clean, gap, angle, omission, clip_like)",
+        metavar="PLACE[:FIELD=V,...]",
+        help="run on these pairs instead: a folder of `mpsae embed`, a .npy, .npz or .safetensors file of"
+        " [2, n, dim], or a preset of the paired world (clean, gap, angle, omission, clip_like); fields as"
+        " rows.npy:norm=unit,held_out=0",
     )
     parser.add_argument("--scale", choices=SCALES, default="quick", help="smoke < 1 min, quick, full")
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder for rows and figures")
@@ -64,17 +65,21 @@ def main(argv: list[str]) -> int:
 
 def _on(experiment, chosen):
     """The grid on a folder of embeddings or a paired world."""
+    from mpsae.config import with_fields
     from mpsae.sources.embeddings import Embeddings
     from mpsae.sources.paired import PRESETS
 
     if experiment.on is None:
         raise ValueError(f"--data {chosen.data}: experiment {experiment.name} is about data of its own")
-    there = Path(chosen.data).exists()
-    if not there and chosen.data not in PRESETS:
-        raise ValueError(f"--data {chosen.data}: no such folder or file, and no preset: {', '.join(PRESETS)}")
-    source = Embeddings(path=chosen.data) if there else PRESETS[chosen.data]
+    name, fields = chosen.data, ""
+    if "=" in chosen.data.rpartition(":")[2]:
+        name, _, fields = chosen.data.rpartition(":")
+    there = Path(name).exists()
+    if not there and name not in PRESETS:
+        raise ValueError(f"--data {name}: no such folder or file, and no preset: {', '.join(PRESETS)}")
+    source = Embeddings(path=name) if there else PRESETS[name]
     if there and source.title in ("scenes", "paired", *(preset.title for preset in PRESETS.values())):
-        raise ValueError(
-            f"--data {chosen.data}: figures would call it {source.title}, as data of ours; rename it"
-        )
+        raise ValueError(f"--data {name}: figures would call it {source.title}, as data of ours; rename it")
+    if fields:
+        source = with_fields(source, dict(field.partition("=")[::2] for field in fields.split(",")))
     return experiment.on(source, chosen.scale)
