@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from mpsae.metrics.base import METRICS, Pool, Side, known_metrics, normalised
+from mpsae.metrics.base import METRICS, Pool, Side, known_metrics
 from mpsae.metrics.labelled import factors
 from mpsae.metrics.ms import label_rows, scores
+from mpsae.overlap import normalised
 from mpsae.pairs import Labels
 
 known_metrics()
