@@ -46,8 +46,8 @@ def conventions(rows, name, centring):
 
 
 def geometry(results, rows, name, centring):
-    """Fig 7, 17: cosines of all pairs, Babel functions, at the smallest L0 that every SAE has."""
-    labels, k = labels_in(rows), min({asked(row) for row in rows} - {None})
+    """Fig 7, 17: cosines of all pairs, Babel functions, at the L0 of the grid nearest to 4."""
+    labels, k = labels_in(rows), min({asked(row) for row in rows} - {None}, key=lambda k: abs(k - 4))
     mine = [row for row in rows if asked(row) == k]
     figure, axes = plt.subplots(1, 3, figsize=(12.5, 4.2))
     for label in labels:
