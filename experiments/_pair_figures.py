@@ -135,7 +135,6 @@ def steps_figure(rows, name):
         axes[i, 0].set_ylabel(title)
     for place in axes[-1]:
         place.set_xlabel("step of the pursuit")
-    plots.log_axis(axes[0, 0])
     plots.legend(figure, axes[0, 0], columns=len(labels))
     plots.caption(
         figure, f"{name}: what the steps of a pursuit take, median of {seeds_of(rows)}. Where rows are not "
