@@ -38,7 +38,7 @@ class Matryoshka(ReLU, name="matryoshka"):
         guesses = jnp.einsum("bp,np,pd->nbd", code.values, inside, params["atoms"]) + params["bias"]
         error = jnp.square(x - guesses).sum(-1).mean()
         spent = (code.values * size).mean(0) @ inside.T
-        return error + self._strength(code, ctx)[1] * spent.mean(), code
+        return error + self.strength(code, ctx)[1] * spent.mean(), code
 
     def update(self, params, x, code, ctx):
         size = norms.sizes(params["atoms"])

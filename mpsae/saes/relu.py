@@ -3,31 +3,24 @@
 import jax
 import jax.numpy as jnp
 
-from mpsae import control, norms
+from mpsae import norms
 from mpsae.code import Code
-from mpsae.control import CONTROLLERS
 from mpsae.oneshot import OneShot
-from mpsae.sae import leaf, static
+from mpsae.sae import static
+from mpsae.steered import WithL1
 
 
-class ReLU(OneShot, name="relu"):
+class ReLU(WithL1, OneShot, name="relu"):
     """z = ReLU(π), loss ‖x - x̂‖² + λ Σ_i z_i ‖d_i‖ (invariant to rescaling an atom).
 
-    λ = l1 × factor of the `controller` × a linear ramp over the first `l1_warmup` of training.
-    The controller acts from the share `control_from` of training on and steers toward
-    `target_l0`. input_scale: `running` trains on x·√dim / (running mean of ‖x‖, rate .01 from
+    λ as in `WithL1`. input_scale: `running` trains on x·√dim / (running mean of ‖x‖, rate .01 from
     0, as released with the Matryoshka toy); `freeze` folds that scale into the params.
     """
 
-    controller: str = static(default="none", choices=tuple(CONTROLLERS))
     input_scale: str = static(default="none", choices=("none", "running"))
-    l1: float = leaf(default=0.05, low=0.0)
-    l1_warmup: float = leaf(default=0.05, low=0.0, high=1.0)
-    target_l0: float = leaf(default=0.0, low=0.0)
-    control_from: float = leaf(default=1 / 3, low=0.0, high=1.0)
 
     def init_state(self, params):
-        return {"control": control.start(), "norm": jnp.float32(0)}
+        return super().init_state(params) | {"norm": jnp.float32(0)}
 
     def encode(self, params, x):
         values = jax.nn.relu(self.preactivation(params, x))
@@ -38,10 +31,10 @@ class ReLU(OneShot, name="relu"):
         code = self.encode(params, x)
         size = norms.sizes(params["atoms"])
         error = jnp.square(x - self.decode(params, code)).sum(-1).mean()
-        return error + self._strength(code, ctx)[1] * (code.values @ size).mean(), code
+        return error + self.strength(code, ctx)[1] * (code.values @ size).mean(), code
 
     def update(self, params, x, code, ctx):
-        return {"control": self._strength(code, ctx)[0], "norm": self._norm(x, ctx)}
+        return super().update(params, x, code, ctx) | {"norm": self._norm(x, ctx)}
 
     def freeze(self, params, state):
         scale = self._scale(state["norm"], len(params["bias"]))
@@ -54,10 +47,6 @@ class ReLU(OneShot, name="relu"):
 
     def validate(self, dim, width):
         super().validate(dim, width)
-        if self.controller != "none" and not self.target_l0 > 0:
-            raise ValueError(
-                f"sae.target_l0 = {self.target_l0}: controller {self.controller!r} needs a target above 0"
-            )
         if self.input_scale == "running" and self.norm != "init":
             raise ValueError(
                 f"sae.norm = {self.norm!r}: with input_scale 'running' the atoms carry the scale;"
@@ -70,13 +59,6 @@ class ReLU(OneShot, name="relu"):
     def _scale(self, norm, dim):
         # Norm 0 is "no row seen yet": only a member that never took a step is frozen with it.
         return {"none": 1.0, "running": jnp.sqrt(dim) / jnp.where(norm > 0, norm, 1.0)}[self.input_scale]
-
-    def _strength(self, code, ctx):
-        l0 = code.l0().mean().astype(jnp.float32)
-        on = ctx.step > self.control_from * ctx.steps
-        state, factor = CONTROLLERS[self.controller](ctx.state["control"], l0, self.target_l0, on)
-        ramp = jnp.minimum((ctx.step + 1) / jnp.maximum(self.l1_warmup * ctx.steps, 1.0), 1.0)
-        return state, jax.lax.stop_gradient(self.l1 * factor * ramp)
 
 
 PRESETS = {
