@@ -1,5 +1,7 @@
 """The world of SynthSAEBench (arXiv 2602.14687): many features on a forest, with correlated gates."""
 
+from typing import Any
+
 import flax.struct as struct
 import jax
 import jax.numpy as jnp
@@ -12,7 +14,7 @@ from synthetic.forest import Forest
 from synthetic.ssb_recipe import Recipe
 
 AT_ONCE = 2**21  # numbers per array of a block of rows: 8 MiB, 128 rows of 16384 features
-COMMON = 2**12  # points of the common causes at which marginals are exact
+COMMON = 2**12  # points of the common causes: marginals to .5 %, their sum to .05 % (measured)
 LEAST_OWN = 0.01  # share of a gate's variance that is always its own
 
 
@@ -24,8 +26,8 @@ class SsbWorld(struct.PyTreeNode):
     forest gates, scales and excludes (`Forest.settle`, scaled by value / size_mean of the parent).
     A row is a function of (world, key, its number) alone, so shorter samples begin longer ones.
 
-    Memory: the atoms, the rows asked for, and about 8 arrays of `AT_ONCE` numbers, 64 MiB;
-    codes are as large as the contract makes them, 65 MB for 1000 rows of 16384 features.
+    Memory: the atoms (50 MB at 16384 x 768), the rows asked for, and about 11 arrays of `AT_ONCE`
+    numbers, 92 MB (measured); codes come dense, 66 MB for 1000 rows of 16384 features.
     Only `forest` is static: worlds of one shape stack.
     """
 
@@ -54,6 +56,7 @@ class SsbWorld(struct.PyTreeNode):
         return self._blocks(lambda key: self._row_and_codes(key)[0], key, n)
 
     def _blocks(self, one, key, n):
+        # All rows at once would need gates, sizes and random bits of [n, features] each.
         most = max(1, AT_ONCE // len(self.prob))
         size = -(-n // -(-n // most)) if n else 1  # equal blocks: no odd one at the end to compile
         return jax.lax.map(lambda i: one(jax.random.fold_in(key, i)), jnp.arange(n), batch_size=size)
@@ -99,7 +102,7 @@ def ssb(key: Array, recipe: Recipe) -> SsbWorld:
     )
 
 
-def firing(factor_key: Array, size_key: Array, recipe: Recipe) -> dict[str, np.ndarray]:
+def firing(factor_key: Array, size_key: Array, recipe: Recipe) -> dict[str, Any]:
     """`factor`, `own`, `threshold`, `size_mean` and `size_std` of a world, in float64.
 
     Loadings are loading · N(0, 1); a row that would leave a gate less than `LEAST_OWN` of its

@@ -74,7 +74,7 @@ class Recipe:
         if rule not in RULES:
             raise ValueError(f"rule = {rule!r}: must be one of {', '.join(RULES)}")
         sizes = {name: getattr(self, name) for name in ("features", "dim", "roots")}
-        if s < 1 or any(size % s for size in sizes.values()):
+        if not isinstance(s, int) or s < 1 or any(size % s for size in sizes.values()):
             stated = ", ".join(f"{name} = {size}" for name, size in sizes.items())
             raise ValueError(f"s = {s}: must divide {stated}")
         smaller = {name: size // s for name, size in sizes.items()}
