@@ -116,7 +116,7 @@ def test_gates_have_the_correlations_of_their_loadings(dense):
             error = np.sqrt(both * (1 - both) / len(on))
             assert abs((on[:, a] & on[:, b]).mean() - both) < 4 * error, (a, b)
             far += abs(both - float(world.prob[a]) * float(world.prob[b])) > 8 * error
-    assert far >= 5
+    assert far >= 4  # of 6 pairs
 
 
 def test_loadings_leave_each_gate_a_variance_of_its_own():
