@@ -3,7 +3,6 @@
 import dataclasses
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -54,9 +53,10 @@ def test_marginals_and_moments_are_those_of_samples(fields):
     l0 = on.sum(1)
     assert abs(l0.mean() - float(world.true_l0)) < 4 * l0.std() / np.sqrt(N)
     parts = by_clan(world, z).astype(np.float64)
-    pairs = products(parts) / N
-    error = np.sqrt(products(parts**2)) / N
-    assert (np.abs(pairs - world.second) < 5 * error + 1e-6).all()
+    pairs, largest = products(parts) / N, float(z.max()) ** 2
+    # Some pairs are expected once: a count of λ is within 4 √λ + 5.
+    error = 4 * np.sqrt(np.asarray(world.second) * largest / N) + 5 * largest / N
+    assert (np.abs(pairs - world.second) < error).all()
     assert ((pairs == 0) | (np.asarray(world.second) > 0)).all()  # what cannot fire together does not
     for node in (0, len(prob) - 1):
         values = z[on[:, node], node]
@@ -129,7 +129,7 @@ def test_cosines_are_the_closed_forms():
     np.testing.assert_allclose(np.diagonal(gram), 1)
     # nodes: tops 0-2, children of 0: 3 4, of 1: 5 6, of 2: 7 8, children of 3: 9 10, of 4: 11 12
     assert gram[0, 1] == pytest.approx(c)
-    assert gram[3, 4] == gram[9, 10] == pytest.approx(a**2 + (1 - a**2) * c)
+    np.testing.assert_allclose([gram[3, 4], gram[9, 10]], a**2 + (1 - a**2) * c)
     assert gram[0, 3] == pytest.approx(a) and gram[0, 9] == pytest.approx(a**2)
     assert gram[1, 3] == pytest.approx(a * c)  # with the parent's sibling
     assert gram[3, 5] == pytest.approx(a**2 * c)  # cousins
@@ -239,20 +239,6 @@ def test_the_same_key_gives_the_same_bytes_and_another_key_other_rows():
     assert not set(map(bytes, first[0])) & set(map(bytes, other[0]))
     np.testing.assert_array_equal(make().atoms, make().atoms)
     assert (np.asarray(make(1).atoms) != np.asarray(make().atoms)).any()
-
-
-def test_a_stack_of_worlds_equals_each_world_alone():
-    worlds = [
-        make(hierarchy=0.5),
-        make(1, hierarchy=0.0, parent_cosine=0.5, noise=0.1),
-        make(2, hierarchy=0.2, kappa=0.0, shared_kappa=0.2, rate=0.1, link="shuffled", offset=1.0),
-    ]
-    stack = jax.tree.map(lambda *leaves: jnp.stack(leaves), *worlds)
-    keys = jax.random.split(jax.random.key(7), 3)
-    many = jax.jit(jax.vmap(lambda world, key: world.sample(key, 100)))(stack, keys)
-    for i, world in enumerate(worlds):
-        for one, whole in zip(world.sample(keys[i], 100), many, strict=True):
-            np.testing.assert_allclose(whole[i], one, atol=1e-5)
 
 
 def test_trees_of_any_depth_and_branching():
