@@ -49,7 +49,8 @@ def test_marginals_and_moments_are_those_of_samples(fields):
     world = dial(jax.random.key(0), Dials(**fields))
     _, z = drawn(world)
     on, prob = z > 0, np.asarray(world.prob, np.float64)
-    assert (np.abs(on.mean(0) - prob) < 4 * np.sqrt(prob * (1 - prob) / N)).all()
+    # One count more than 4 standard errors: rare nodes are skewed.
+    assert (np.abs(on.mean(0) - prob) < 4 * np.sqrt(prob * (1 - prob) / N) + 1 / N).all()
     l0 = on.sum(1)
     assert abs(l0.mean() - float(world.true_l0)) < 4 * l0.std() / np.sqrt(N)
     parts = by_clan(world, z).astype(np.float64)
