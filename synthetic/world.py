@@ -88,7 +88,7 @@ def tree_world(*, atoms, parent, given, draw, mean, std, offset=None, noise_std=
     for node in np.flatnonzero(parent >= 0):
         level[node] = level[parent[node]] + 1
         rate[node] = given[node] * rate[parent[node]]
-    low, high = _intervals(given, draw)
+    low, high = intervals(given, draw)
     sigmas = np.divide(mean, std, out=np.where(mean > 0, np.inf, -np.inf), where=std > 0)
     prob = rate * ndtr(sigmas)
     floats = {"atoms": atoms, "prob": prob, "mean": mean, "std": std, "low": low, "high": high}
@@ -104,7 +104,7 @@ def tree_world(*, atoms, parent, given, draw, mean, std, offset=None, noise_std=
     )
 
 
-def _intervals(given: np.ndarray, draw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def intervals(given: np.ndarray, draw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Disjoint intervals of length `given`, laid end to end from 0 within each draw.
 
     Neighbours share one float32 edge, so no uniform number falls between them or into both.

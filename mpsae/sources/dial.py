@@ -1,0 +1,39 @@
+"""Superposed hierarchies whose geometry and firing move independently, as a source."""
+
+import dataclasses
+
+from mpsae.source import SourceConfig, WorldSource, check_held_out, world_key, world_source
+from synthetic.dial import Dials, dial
+
+
+class Dial(Dials, SourceConfig, name="dial"):
+    """Streaming samples of `synthetic.dial.dial`; `held_out` is a number of rows."""
+
+    held_out: int = 100_000
+
+    @property
+    def title(self) -> str:
+        """The name of the preset that has these dials, else `dial`."""
+        return next((f"dial_{name}" for name, dials in PRESETS.items() if self._same(dials)), self.name)
+
+    def _same(self, other: "Dial") -> bool:
+        return dataclasses.replace(self, held_out=other.held_out) == other
+
+    def validate(self) -> None:
+        """Refuse dials no world can be made of, and partial blocks."""
+        super().validate()
+        self.check()
+        check_held_out(self.held_out)
+
+    def build(self, world_seed: int) -> WorldSource:
+        """The source of the world drawn from this seed."""
+        self.validate()
+        return world_source(self, world_seed, dial(world_key(world_seed), self), held_out=self.held_out)
+
+
+# XS is the paper's tree alone; S and M hold 5 features per dimension.
+PRESETS = {
+    "XS": Dial(dim=20, clans=1, rate=1.0),
+    "S": Dial(),
+    "M": Dial(dim=256, clans=64),
+}
