@@ -9,8 +9,12 @@ if TYPE_CHECKING:
     from mpsae.optim import Optim
     from mpsae.sae import SAE, Context, leaf, static
     from mpsae.saes.batch_topk import BatchTopK
+    from mpsae.saes.gated import Gated
+    from mpsae.saes.jumprelu import JumpReLU
+    from mpsae.saes.lista import Lista
     from mpsae.saes.matryoshka import Matryoshka
     from mpsae.saes.mp import MatchingPursuit
+    from mpsae.saes.omp import OrthogonalPursuit
     from mpsae.saes.relu import ReLU
     from mpsae.saes.threshold import Threshold
     from mpsae.saes.topk import TopK
@@ -27,6 +31,10 @@ CONTENTS = {
     "Threshold": "mpsae.saes.threshold",
     "Matryoshka": "mpsae.saes.matryoshka",
     "MatchingPursuit": "mpsae.saes.mp",
+    "OrthogonalPursuit": "mpsae.saes.omp",
+    "JumpReLU": "mpsae.saes.jumprelu",
+    "Gated": "mpsae.saes.gated",
+    "Lista": "mpsae.saes.lista",
     "Run": "mpsae.config",
     "Seed": "mpsae.config",
     "Evaluation": "mpsae.config",
@@ -38,9 +46,13 @@ __all__ = [
     "Code",
     "Context",
     "Evaluation",
+    "Gated",
+    "JumpReLU",
+    "Lista",
     "MatchingPursuit",
     "Matryoshka",
     "Optim",
+    "OrthogonalPursuit",
     "ReLU",
     "Run",
     "Seed",
