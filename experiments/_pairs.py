@@ -12,8 +12,7 @@ from mpsae.saes.topk import TopK
 from mpsae.sources.paired import PRESETS
 from mpsae.sources.scenes import Scenes
 
-SHOWN = ("ReLU", "TopK", "BatchTopK", "MP", "MP pre-bias")
-ORDER = (*SHOWN, "oracle codes", "oracle MP", "random")
+ORDER = ("ReLU", "TopK", "BatchTopK", "MP", "MP pre-bias", "oracle codes", "oracle MP", "random")
 CENTRINGS = ("none", "global", "modality")
 STEPS = {"smoke": 200, "quick": 1_500, "full": 3_000}
 # 2000 held-out rows at L0 5 give 128 atoms 78 activations each: below 20 an atom has no modality score.

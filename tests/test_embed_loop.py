@@ -51,7 +51,7 @@ def collection(**changes):
 
 def run(out, *, made=None, by=None, **options):
     said = io.StringIO()
-    options = {"shard_rows": 4, "batch": 3, "command": "mpsae embed --images /home/me/x"} | options
+    options = {"shard_rows": 4, "batch": 3, "command": "mpsae embed --images /photos/x"} | options
     embed(made or collection(), by or encoder(), out, progress=Progress(said), **options)
     return said.getvalue()
 
