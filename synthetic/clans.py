@@ -1,5 +1,6 @@
 """A world of clans: copies of one tree that fire independently, in a space that need not hold them all."""
 
+from collections.abc import Callable
 from typing import Any
 
 import flax.struct as struct
@@ -48,13 +49,14 @@ class ClanWorld(struct.PyTreeNode):
     size: Float[Array, " features"]  # µ_i
     kappa: Float[Array, ""]
     shared_kappa: Float[Array, ""]
-    draw: Int[Array, " features"]  # whose interval is [low, high): exclusive siblings share it
-    own: Int[Array, " features"]  # of g, and of the gate of a node that fires alone
     low: Float[Array, " features"]
     high: Float[Array, " features"]
     clans: int = struct.field(pytree_node=False)
-    draws: int = struct.field(pytree_node=False)
     depth: int = struct.field(pytree_node=False)
+    # Of the nodes of any clan. Static, as gathers by traced indices took four times as long as all the rest.
+    parents: tuple[int, ...] = struct.field(pytree_node=False)  # -1 for a top
+    draw: tuple[int, ...] = struct.field(pytree_node=False)  # of [low, high): exclusive siblings share it
+    own: tuple[int, ...] = struct.field(pytree_node=False)  # of g, and of the gate of a node that fires alone
     law: str = struct.field(pytree_node=False)
     coupling: str = struct.field(pytree_node=False)
 
@@ -70,27 +72,40 @@ class ClanWorld(struct.PyTreeNode):
         """Which nodes are on in n samples."""
         clan_key, node_key = jax.random.split(key)
         # One number says how the clan fires, [0, hierarchy) as a tree, and there if it is active.
-        mode = jax.random.uniform(clan_key, (self.clans, n))[self.clan]
-        uniform = jax.random.uniform(node_key, (self.draws, n))
-        shared = uniform[self.draw]
-        gate = (shared >= self.low[:, None]) & (shared < self.high[:, None])
-        active, top = mode < self.hierarchy * self.rate[:, None], (self.parent < 0)[:, None]
-        on = gate & active
-        for _ in range(self.depth - 1):
-            on = gate & jnp.where(top, active, on[self.parent])
-        return jnp.where(mode < self.hierarchy, on, uniform[self.own] < self.alone[:, None])
+        mode = jax.random.uniform(clan_key, (self.clans, 1, n))
+        uniform = jax.random.uniform(node_key, (self.clans, max(self.own) + 1, n))
+        shared = self._pick(uniform, self.draw)
+        gate = (shared >= self._per_node(self.low)) & (shared < self._per_node(self.high))
+        active = mode < self.hierarchy * self._per_node(self.rate)
+        on = self._down(gate, active, jnp.logical_and)
+        alone = self._pick(uniform, self.own) < self._per_node(self.alone)
+        return jnp.where(mode < self.hierarchy, on, alone).reshape(-1, n)
 
     def sizes(self, key: Array, n: int) -> Float[Array, "features n"]:
         """The coefficients the nodes have where they are on."""
         clan_key, node_key = jax.random.split(key)
-        shared = LAWS[self.law](clan_key, self.shared_kappa, (self.clans, n))[self.clan]
+        shared = LAWS[self.law](clan_key, self.shared_kappa, (self.clans, 1, n))
         # Nodes that share a number of g are never on together.
-        private = LAWS[self.law](node_key, self.kappa, (self.draws, n))[self.own]
+        private = LAWS[self.law](node_key, self.kappa, (self.clans, max(self.own) + 1, n))
+        private = self._pick(private, self.own)
         if self.coupling == "parent":
-            inner, top = private, (self.parent < 0)[:, None]
-            for _ in range(self.depth - 1):
-                private = inner * jnp.where(top, 1.0, private[self.parent])
-        return self.size[:, None] * shared * private
+            private = self._down(private, jnp.ones_like(private), jnp.multiply)
+        return (self._per_node(self.size) * shared * private).reshape(-1, n)
+
+    def _per_node(self, values: Float[Array, " features"]) -> Float[Array, "clans nodes 1"]:
+        return values.reshape(self.clans, -1, 1)
+
+    def _pick(self, numbers: Float[Array, "clans draws n"], which: tuple[int, ...]) -> Array:
+        """The numbers of each node of a clan, [clans, nodes, n]."""
+        return numbers[:, np.asarray(which)]
+
+    def _down(self, own: Array, top: Array, join: Callable[[Array, Array], Array]) -> Array:
+        """join(own value, value of the parent) from the tops, whose parent has the value `top`, down."""
+        above, tops = np.asarray(self.parents), np.asarray(self.parents) < 0
+        done = join(own, top)
+        for _ in range(self.depth - 1):
+            done = join(own, jnp.where(tops[:, None], top, done[:, above]))
+        return done
 
     @property
     def cross_rms(self) -> float:
@@ -140,22 +155,21 @@ def clan_world(
     parent = np.tile(tree.parent, clans)
     whole |= {"parent": np.where(parent < 0, -1, parent + first_node), "level": np.tile(tree.level, clans)}
     whole |= {"group": np.tile(tree.group, clans) + whole["clan"] * (tree.group.max() + 1)}
-    draw, own = np.tile(tree.draw, clans) + first_node, np.arange(clans * nodes)
+    draw, own = tree.draw, np.arange(nodes)
     if hierarchy == 1:  # nobody fires alone: siblings that exclude each other need one number
         draw = own = np.unique(draw, return_inverse=True)[1]
     return ClanWorld(
         clans=clans,
-        draws=int(own.max()) + 1,
         depth=int(tree.level.max()) + 1,
+        parents=tuple(tree.parent.tolist()),
+        draw=tuple(draw.tolist()),
+        own=tuple(own.tolist()),
         law=law,
         coupling=coupling,
         low=jnp.asarray(low),
         high=jnp.asarray(high),
         **{name: jnp.asarray(_flat(name, value), jnp.float32) for name, value in floats.items()},
-        **{
-            name: jnp.asarray(value, jnp.int32)
-            for name, value in (whole | {"draw": draw, "own": own}).items()
-        },
+        **{name: jnp.asarray(value, jnp.int32) for name, value in whole.items()},
     )
 
 
