@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from mpsae.oracle import Bound
     from mpsae.source import SourceConfig
 
+TRIALS = "trials"  # below the folder of the rows: what the learning rates were chosen on
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Experiment:
@@ -26,7 +28,8 @@ class Experiment:
     `runs(scale)` is the grid; `bounds` are dictionaries nobody trained (see `oracle`) that are
     scored on every world of the grid; `figures(results)` draws from stored rows alone;
     `notes(scale)` says what the grid leaves out here. `on(source, scale)` is the grid on
-    other data, of an experiment that can be asked for it.
+    other data, of an experiment that can be asked for it. With `rates` every contender first tries
+    these learning rates (see `tuning`), in the folder `trials` beside the rows.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Experiment:
     bounds: tuple["Bound", ...] = ()
     notes: Callable[[str], list[str]] = lambda scale: []
     on: Callable[["SourceConfig", str], list["Run"]] | None = None
+    rates: tuple[float, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +52,13 @@ class Results:
     scale: str
     folder: Path
     rows: list[dict[str, Any]]
+
+    @property
+    def trials(self) -> list[dict[str, Any]]:
+        """The rows that learning rates were chosen on."""
+        from mpsae.rows import load, tidy
+
+        return tidy(load(self.folder / TRIALS))
 
     def matrix(self, row: dict[str, Any]) -> Any:
         """The array a row points to. Raises ValueError when it is missing or changed."""

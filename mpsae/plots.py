@@ -60,7 +60,12 @@ def look(label: str, labels: Sequence[str]) -> dict[str, Any]:
     if label in BOUND_DASHES:
         return {"color": "black", "linestyle": BOUND_DASHES[label], "linewidth": 1.1, "marker": ""}
     place = [one for one in labels if one not in BOUND_DASHES].index(label)
-    return {"color": COLOURS[place % len(COLOURS)], "marker": MARKERS[place % len(MARKERS)], "linewidth": 1.4}
+    again, colour = divmod(place, len(COLOURS))  # a second round of colours has other markers
+    return {
+        "color": COLOURS[colour],
+        "marker": MARKERS[(colour + again) % len(MARKERS)],
+        "linewidth": 1.4,
+    }
 
 
 def curve(

@@ -117,13 +117,14 @@ def tidy(table: Table) -> list[dict[str, Any]]:
     """One flat row per value: who was run, and what was measured where.
 
     Keys: run, experiment, scale, variant, label (the run's, else the variant),
-    width, fields, source, data (its title), seed, status; metric, value (float or None), note, n,
+    width, fields, optim, source, data (its title), seed, status; metric, value (float or None), note, n,
     count, at, split, and `array`: None, or the value line to give to `read_array`.
     """
     rows = []
     for group in table.groups:
         run = {key: group.run.get(key) for key in ("run", "experiment", "scale", "variant", "width")}
         run |= {key: dict(group.run[key]) for key in ("fields", "source", "seed")}
+        run["optim"] = dict(group.run.get("optim") or {})  # a dictionary nobody trained has none
         run |= {"label": group.run.get("label") or run["variant"], "status": group.end["status"]}
         run["data"] = group.run.get("data") or group.run["source"].get("name")
         for line in group.values:

@@ -1,6 +1,7 @@
 """`mpsae run NAME`: an experiment from its grid to rows, figures and verdicts."""
 
 import shlex
+from functools import partial
 from pathlib import Path
 
 from mpsae.scales import SCALES
@@ -31,10 +32,10 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--no-figures", action="store_true", help="only make the rows")
     chosen = parser.parse_intermixed_args(argv)
 
-    from mpsae import mesh
-    from mpsae.experiment import beside, find, results
-    from mpsae.plugin import load
+    from mpsae import mesh, plugin, tuning
+    from mpsae.experiment import TRIALS, beside, find, results
     from mpsae.progress import Progress
+    from mpsae.rows import load, tidy
     from mpsae.verbs import figures, verdict
 
     mesh.start()
@@ -42,20 +43,19 @@ def main(argv: list[str]) -> int:
 
     experiment, progress = find(chosen.name), Progress()
     for path in chosen.plugins:
-        load(path)
+        plugin.load(path)
     runs = experiment.runs(chosen.scale) if chosen.data is None else _on(experiment, chosen)
     progress.say(f"{experiment.name} at scale {chosen.scale}: {experiment.cost[chosen.scale]}")
     for note in experiment.notes(chosen.scale):
         progress.say(note)
-    sweep(
-        runs + [run for name in chosen.also for run in beside(runs, name)],
-        experiment=experiment.name,
-        scale=chosen.scale,
-        folder=chosen.results / experiment.name / chosen.scale,
-        command=f"mpsae run {shlex.join(argv)}",
-        bounds=experiment.bounds,
-        progress=progress,
-    )
+    folder, command = chosen.results / experiment.name / chosen.scale, f"mpsae run {shlex.join(argv)}"
+    runs += [run for name in chosen.also for run in beside(runs, name)]
+    do = partial(sweep, experiment=experiment.name, scale=chosen.scale, command=command, progress=progress)
+    if experiment.rates:
+        tried = tuning.trials(runs, experiment.rates)
+        ids = do(tried, folder=folder / TRIALS)
+        runs = tuning.tuned(runs, tried, ids, tidy(load(folder / TRIALS)))
+    do(runs, folder=folder, bounds=experiment.bounds)
     stored = results(experiment.name, chosen.scale, chosen.results)
     if not chosen.no_figures:
         figures.draw(experiment, stored, progress)

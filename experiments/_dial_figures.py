@@ -1,0 +1,162 @@
+"""Figures of the dials experiment, drawn from rows."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from _dial_cells import LINKS, WIDTH, at, on
+from _field import MAIN, ORACLES, ORDER
+
+from mpsae import plots
+from mpsae.intervals import interval
+
+# metric, what it says, scale of the map, whether more is better
+SHOWN = (
+    ("f1_hungarian", "features told\n(F1, one latent each)", (0.0, 1.0), "viridis"),
+    ("mcc_signed", "atoms found\n(mean matched cosine)", (0.0, 1.0), "viridis"),
+    ("absorb_cos_excess", "absorption: cosine of\nchild atom and parent,\nabove the true one", (0.0, 0.7), "magma_r"),
+    ("fvu", "error (FVU)", (0.0, 0.6), "magma_r"),
+)  # fmt: skip
+LABELS = (*MAIN, "oracle MP")
+
+
+def phase(results, first, firsts, second, seconds, first_title, second_title):
+    """One map per SAE and score over two dials; None without rows."""
+    found = _medians(results, LABELS, [{first: a, second: b} for a in firsts for b in seconds])
+    if not found:
+        return None
+    labels = [label for label in LABELS if any(key[0] == label for key in found)]
+    figure, axes = plt.subplots(
+        len(SHOWN),
+        len(labels),
+        figsize=(1.75 * len(labels) + 1.4, 7.6),
+        squeeze=False,
+        sharex=True,
+        sharey=True,
+    )
+    for i, (metric, title, (low, high), colours) in enumerate(SHOWN):
+        for j, label in enumerate(labels):
+            grid = [
+                [found.get((label, metric, first, a, second, b), np.nan) for a in firsts] for b in seconds
+            ]
+            place = axes[i, j]
+            image = place.imshow(grid, cmap=colours, vmin=low, vmax=high, origin="lower", aspect="auto")
+            place.grid(False)
+            _numbers(place, grid, image)
+            place.set_xticks(range(len(firsts)), [_tick(first, a) for a in firsts])
+            place.set_yticks(range(len(seconds)), [f"{b:.3g}" for b in seconds])
+            if i == 0:
+                place.set_title(label)
+            if i == len(SHOWN) - 1:
+                place.set_xlabel(first_title)
+            if j == 0:
+                place.set_ylabel(f"{title}\n\n{second_title}")
+    plots.caption(
+        figure, f"320 features on 16 trees, every SAE {WIDTH} atoms wide and asked for L0 5 (true L0 5.4). "
+        f"Number: median of {_seeds(results)} seeds. Oracle MP: pursuit on the true dictionary, nothing trained. "
+        "Empty: nothing could be measured.",
+    )  # fmt: skip
+    return figure
+
+
+def lines(results, **dials):
+    """Scores over one dial at a time; None without rows."""
+    figure, axes = plt.subplots(len(SHOWN), len(dials), figsize=(10.5, 9), squeeze=False, sharey="row")
+    titles = {
+        "noise": "noise energy / signal energy",
+        "shared_kappa": "shared variance of magnitudes\n(no independent one)",
+        "hierarchy": "share of trees in firing",
+    }
+    drawn = False
+    for j, (name, values) in enumerate(dials.items()):
+        for i, (metric, title, _, _) in enumerate(SHOWN):
+            rows = []
+            for value in values:
+                turned = {name: value} | ({"kappa": 0.0} if name == "shared_kappa" else {})
+                rows += [
+                    row for label in LABELS for row in results.rows
+                    if row["metric"] == metric and at(label, **turned)(row)
+                ]  # fmt: skip
+            labels = plots.labels_of(rows, LABELS)
+            drawn |= bool(rows)
+            plots.curve(axes[i, j], rows, x=lambda row, name=name: row["source"][name], labels=labels)
+            if j == 0:
+                axes[i, j].set_ylabel(title)
+            if i == len(SHOWN) - 1:
+                axes[i, j].set_xlabel(titles[name])
+    if not drawn:
+        return None
+    plots.legend(figure, axes[0, 0], columns=7)
+    plots.caption(
+        figure, f"One dial at a time from 320 features in 64 dimensions. Median of {_seeds(results)} seeds, band: "
+        "95 % bootstrap interval.",
+    )  # fmt: skip
+    return figure
+
+
+def factorial(results):
+    """Scores of every SAE by geometry and by firing; None without rows."""
+    cells = [(link, share) for share in (1.0, 0.0) for link in LINKS]
+    names = {"off": "orthogonal", "aligned": "of the tree", "shuffled": "of other nodes"}
+    labels = (*ORDER, *ORACLES)
+    figure, axes = plt.subplots(len(SHOWN), len(cells), figsize=(14, 9.5), sharey=True, sharex="row")
+    drawn = False
+    for j, (link, share) in enumerate(cells):
+        for i, (metric, title, _, _) in enumerate(SHOWN):
+            place = axes[i, j]
+            for y, label in enumerate(reversed(labels)):
+                here = at(label, link=link, hierarchy=share)
+                span = interval([r["value"] for r in results.rows if r["metric"] == metric and here(r)])
+                if span.n:
+                    drawn = True
+                    colour = "black" if label in ORACLES else plots.look(label, ORDER)["color"]
+                    place.plot([span.low, span.high], [y, y], color=colour, lw=2.2, alpha=0.5)
+                    place.plot([span.value], [y], "o", color=colour)
+            place.set_yticks(range(len(labels)), reversed(labels))
+            if i == 0:
+                firing = "fires as a tree" if share else "fires independently"
+                place.set_title(f"{firing}\ndirections {names[link]}")
+            if j == 0:
+                place.set_ylabel(title)
+    if not drawn:
+        return None
+    plots.caption(
+        figure, "Geometry and firing apart: 320 features in 64 dimensions, asked for L0 5. Dot: median of "
+        f"{_seeds(results)} seeds, bar: 95 % bootstrap interval. Black: dictionaries nobody trained.",
+    )  # fmt: skip
+    return figure
+
+
+def _medians(results, labels, cells):
+    """{(label, metric, dial, value, dial, value): median over seeds} for the cells there are."""
+    found = {}
+    wanted = {metric for metric, *_ in SHOWN}
+    rows = [row for row in results.rows if row["metric"] in wanted and row["label"] in labels]
+    for dials in cells:
+        here = on(**dials)
+        mine = [row for row in rows if here(row)]
+        for label in labels:
+            right = at(label, **dials)
+            for metric in wanted:
+                span = interval([row["value"] for row in mine if row["metric"] == metric and right(row)])
+                if span.n:
+                    found[label, metric, *(part for pair in dials.items() for part in pair)] = span.value
+    return found
+
+
+def _numbers(place, grid, image):
+    for y, line in enumerate(grid):
+        for x, value in enumerate(line):
+            if np.isfinite(value):
+                red, green, blue, _ = image.cmap(image.norm(value))
+                dark = 0.3 * red + 0.6 * green + 0.1 * blue < 0.5
+                text = f"{value:.2f}".replace("0.", ".", 1)
+                place.text(
+                    x, y, text, ha="center", va="center", color="white" if dark else "black", fontsize=7
+                )
+
+
+def _tick(dial, value):
+    return f"{WIDTH / value:.3g}x" if dial == "dim" else f"{value:.3g}"
+
+
+def _seeds(results):
+    return len({row["seed"]["init"] for row in results.rows if row["label"] in MAIN})

@@ -1,0 +1,75 @@
+"""Figures that every experiment on worlds with many features has: what L0 buys, which rate was chosen."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from _field import ORACLES, ORDER, asked
+
+from mpsae import plots, tuning
+from mpsae.intervals import interval
+
+SIDES = (
+    ("fvu", "error (FVU)"),
+    ("f1_hungarian", "features told\n(F1, one latent each)"),
+    ("mcc_signed", "atoms found\n(mean matched cosine)"),
+    ("uniqueness", "distinct features\n/ latents"),
+)
+
+
+def pareto(results, here, title):
+    """Reconstruction and recovery side by side against the measured L0; None without rows."""
+    rows = [row for row in results.rows if row["at"] == {} and here(row)]
+    labels = plots.labels_of(rows, (*ORDER, *ORACLES))
+    measured = {row["run"]: row["value"] for row in rows if row["metric"] == "l0"}
+    if not any(label not in ORACLES for label in labels):
+        return None
+    figure, axes = plt.subplots(1, len(SIDES), figsize=(14, 4.6))
+    for place, (metric, what) in zip(axes, SIDES, strict=True):
+        for label in labels:
+            mine = [row for row in rows if row["metric"] == metric and row["label"] == label]
+            points = []
+            for k in sorted({asked(row) or 0 for row in mine}):
+                at_k = [row for row in mine if (asked(row) or 0) == k]
+                span = interval(row["value"] for row in at_k)
+                if span.n:
+                    x = float(np.median([measured[row["run"]] for row in at_k]))
+                    points.append((x, span.value, span.low, span.high))
+            if points:
+                table, look = np.array(points).T, plots.look(label, ORDER)
+                if label in ORACLES:
+                    look = {"color": "black", "marker": "*+x."[ORACLES.index(label)], "linewidth": 0.8}
+                place.plot(table[0], table[1], label=label, **look)
+                place.fill_between(table[0], table[2], table[3], color=look["color"], alpha=0.16, lw=0)
+        place.set(title=what, xlabel="measured L0")
+    plots.legend(figure, axes[0], columns=7)
+    plots.caption(
+        figure, f"{title}: what more active atoms buy, reconstruction beside recovery. Median of "
+        f"{plots.seeds(row for row in rows if row['label'] in ORDER)} seeds, band: 95 % bootstrap interval. "
+        "Black: dictionaries nobody trained.",
+    )  # fmt: skip
+    return figure
+
+
+def rates(results):
+    """What every contender's error was at each learning rate, and which was taken; None without trials."""
+    found = tuning.read(results.trials)
+    if not found:
+        return None
+    labels = [label for label in ORDER if any(trial.label == label for trial in found)]
+    labels += sorted({trial.label for trial in found} - set(labels))
+    figure, axes = plt.subplots(figsize=(9, 4.4))
+    for label in labels:
+        group = sorted((trial for trial in found if trial.label == label), key=lambda trial: trial.lr)
+        finite = [trial for trial in group if trial.fvu is not None]
+        look = plots.look(label, labels)
+        axes.plot([trial.lr for trial in finite], [trial.fvu for trial in finite], label=label, **look)
+        chosen = tuning.best(group)
+        if chosen.fvu is not None:
+            axes.plot(chosen.lr, chosen.fvu, "o", ms=13, mfc="none", mec=look["color"])
+    axes.set(xscale="log", xlabel="learning rate", ylabel="error (FVU)")
+    plots.log_axis(axes)
+    plots.legend(figure, axes, columns=5)
+    plots.caption(
+        figure, "The same learning rates for every SAE, tried once on a world that is not reported. Ring: "
+        "taken, as the least error among those within 2 % of the L0 asked for (or nearest to it).",
+    )  # fmt: skip
+    return figure
