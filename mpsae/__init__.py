@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from mpsae.sae import SAE, Context, leaf, static
     from mpsae.saes.batch_topk import BatchTopK
     from mpsae.saes.gated import Gated
+    from mpsae.saes.gradient_pursuit import GradientPursuit
     from mpsae.saes.jumprelu import JumpReLU
     from mpsae.saes.lista import Lista
     from mpsae.saes.matryoshka import Matryoshka
@@ -32,6 +33,7 @@ CONTENTS = {
     "Matryoshka": "mpsae.saes.matryoshka",
     "MatchingPursuit": "mpsae.saes.mp",
     "OrthogonalPursuit": "mpsae.saes.omp",
+    "GradientPursuit": "mpsae.saes.gradient_pursuit",
     "JumpReLU": "mpsae.saes.jumprelu",
     "Gated": "mpsae.saes.gated",
     "Lista": "mpsae.saes.lista",
@@ -47,6 +49,7 @@ __all__ = [
     "Context",
     "Evaluation",
     "Gated",
+    "GradientPursuit",
     "JumpReLU",
     "Lista",
     "MatchingPursuit",

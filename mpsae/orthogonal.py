@@ -1,10 +1,10 @@
 """Orthogonal matching pursuit on a Gram matrix: after each atom, all weights are fitted anew.
 
-Batch-OMP (Rubinstein, Zibulevsky and Elad, Technion CS-2008-08): products with the residual come from
-c = U x - G_I γ, so no step touches a vector of length dim. Step t costs, per row, t rows of G (2·t·width
-operations, bound by memory) and the fit (`mpsae.refit`: 4·t² for least squares); k²·width in all. To
-keep G orthogonalised instead, one row of it a step, takes as many operations to make and k·width more
-memory per row; it was as fast on one core.
+`refitted` is the walk itself, for any rule that fits the weights (`mpsae.refit`). Batch-OMP (Rubinstein, Zibulevsky
+and Elad, Technion CS-2008-08): products with the residual come from c = U x - G_I γ, so no step touches a
+vector of length dim. Step t costs, per row, t rows of G (2·t·width operations, bound by memory) and the
+fit (4·t² for least squares); k²·width in all. To keep G orthogonalised instead, one row of it a step,
+takes as many operations to make and k·width more memory per row; it was as fast on one core.
 """
 
 import jax
@@ -15,7 +15,7 @@ from mpsae import blocks, sparse
 from mpsae.largest import first_max
 from mpsae.norms import lengths
 from mpsae.pursuit import Path
-from mpsae.refit import FITS, Added
+from mpsae.refit import FITS, Added, Fit
 from mpsae.routes.product import gram, product
 
 SCORES = {
@@ -52,6 +52,20 @@ def orthogonal_pursuit(
     for name, value, known in (("select", select, SCORES), ("fit", fit, FITS)):
         if value not in known:
             raise ValueError(f"{name} = {value!r}: must be one of {', '.join(known)}")
+    return refitted(x, atoms, k, select=select, fit=FITS[fit], tol=tol, table=table)
+
+
+def refitted(
+    x: Float[Array, "batch dim"],
+    atoms: Float[Array, "width dim"],
+    k: int,
+    *,
+    select: str,
+    fit: Fit,
+    tol: Float[Array, ""] | float,
+    table: Float[Array, "width width"] | None,
+) -> Path:
+    """The pursuit that fits its weights by `fit`; see `orthogonal_pursuit` for all else."""
     free, fixed = (x, atoms), jax.lax.stop_gradient((x, atoms, table, tol))
     x, atoms, table, tol = fixed
     # By the largest entry first: squares of a tiny or huge row must not leave the range.
@@ -76,7 +90,7 @@ def _in_blocks(k, select, fit, table, start, limit):
 
 def _walk(k, select, fit, table, start, limit):
     """(indices, weights), each [k, rows], k rounded up to whole chunks; ‖x‖ and all atoms are 1 here."""
-    fit, rows, dtype = FITS[fit], len(start), start.dtype
+    rows, dtype = len(start), start.dtype
     floor, everyone = fit.floor(dtype), jnp.arange(rows)
     k_padded = -(-k // CHUNK) * CHUNK
 
@@ -99,7 +113,7 @@ def _walk(k, select, fit, table, start, limit):
         live = active & (score > floor) & possible
         targets = targets.at[t].set(jnp.where(live, target, 0.0))
         weights = jnp.where(live, fitted, weights)
-        left = jnp.maximum(1.0 - (weights * targets).sum(0), 0.0)
+        left = jnp.maximum(1.0 - fit.explained(state, weights, targets), 0.0)
         # A product of -inf stays -inf whatever is subtracted: the atom is never taken again.
         allowed = allowed.at[everyone, index].set(-jnp.inf)
         return t + 1, allowed, indices.at[t].set(index), targets, weights, state, live & ~(left < limit[:, 0])

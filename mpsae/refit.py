@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float, Int
 
 INNER = 10  # turns of the non-negative fit per added atom, where rows that are done do not count
@@ -28,12 +29,24 @@ class Fit(NamedTuple):
     """start(k, rows, dtype) -> state; add(state, weights, added) -> (state, weights, possible).
 
     `possible` is False where the atom depends numerically on those before it. floor(dtype): the
-    product with the residual (of ‖x‖ = 1) up to which an atom is not worth adding.
+    product with the residual (of ‖x‖ = 1) up to which an atom is not worth adding. explained(state,
+    weights, targets): ‖x‖² - ‖r‖².
     """
 
     start: Callable[..., Any]
     add: Callable[..., tuple[Any, Float[Array, "k rows"], Bool[Array, " rows"]]]
     floor: Callable[..., float]
+    explained: Callable[..., Float[Array, " rows"]]
+
+
+def rounding(dtype: DTypeLike) -> float:
+    """Up to here a product of unit vectors may be 0."""
+    return 16 * float(jnp.finfo(dtype).eps)
+
+
+def _of_the_best(state, weights, targets):
+    """γ'b: at the best weights the residual is orthogonal to what they rebuild."""
+    return (weights * targets).sum(0)
 
 
 # --- least squares --------------------------------------------------------------------------------
@@ -65,8 +78,22 @@ def _extend(inverse, weights, added):
 # --- non-negative least squares -------------------------------------------------------------------
 
 
-def _system(k, rows, dtype):
+def no_system(k, rows, dtype):
+    """A = 0 and b = 0."""
     return jnp.zeros((rows, k, k), dtype), jnp.zeros((rows, k), dtype)
+
+
+def grown(system, added: Added):
+    """(A, b) with the entries of one more atom, A_tt = 1."""
+    matrix, target = system
+    matrix = matrix.at[:, added.step].set(added.row.T).at[:, :, added.step].set(added.row.T)
+    return matrix.at[:, added.step, added.step].set(1.0), target.at[:, added.step].set(added.target)
+
+
+def products(system, weights):
+    """b - Aγ: the products of the selected atoms with the residual, [rows, k]."""
+    matrix, target = system
+    return target - jnp.einsum("rst,rt->rs", matrix, weights, precision="highest")
 
 
 def _active_set(system, weights, added):
@@ -77,10 +104,7 @@ def _active_set(system, weights, added):
     lowers the error and ends at γ ≥ 0, so stopping after `INNER` is safe. k³/3 operations a turn.
     Source: Lawson and Hanson, Solving Least Squares Problems, 1974, chapter 23.
     """
-    matrix, target = system
-    matrix = matrix.at[:, added.step].set(added.row.T).at[:, :, added.step].set(added.row.T)
-    matrix = matrix.at[:, added.step, added.step].set(1.0)
-    target = target.at[:, added.step].set(added.target)
+    matrix, target = system = grown(system, added)
     inside = weights.T > 0
     start = jnp.int32(0), weights.T, inside.at[:, added.step].set(True), jnp.zeros(len(inside), bool)
 
@@ -93,8 +117,7 @@ def _active_set(system, weights, added):
         moved = jnp.where(falls.any(1, keepdims=True), weights + way * (wanted - weights), wanted)
         leaves = falls & (weights <= way * gap)
         moved = jnp.where(inside & ~leaves, jnp.maximum(moved, 0.0), 0.0)
-        product = target - jnp.einsum("rst,rt->rs", matrix, moved, precision="highest")
-        product = jnp.where(inside, 0.0, product)
+        product = jnp.where(inside, 0.0, products(system, moved))
         enters = (product == product.max(1, keepdims=True)) & (product > TOLERANCE)
         settled = ~falls.any(1)
         # A singular set has no solution: the row keeps what it has.
@@ -105,7 +128,7 @@ def _active_set(system, weights, added):
         return count + 1, weights, inside, done | ~sound | (settled & ~enters.any(1))
 
     _, new, _, _ = jax.lax.while_loop(lambda carry: (carry[0] < INNER) & ~carry[-1].all(), turn, start)
-    return (matrix, target), new.T, jnp.ones(len(new), bool)
+    return system, new.T, jnp.ones(len(new), bool)
 
 
 def _solve(matrix, target, inside):
@@ -118,6 +141,6 @@ def _solve(matrix, target, inside):
 
 
 FITS = {
-    "least_squares": Fit(_factor, _extend, lambda dtype: 16 * float(jnp.finfo(dtype).eps)),
-    "nonnegative": Fit(_system, _active_set, lambda dtype: TOLERANCE),
+    "least_squares": Fit(_factor, _extend, rounding, _of_the_best),
+    "nonnegative": Fit(no_system, _active_set, lambda dtype: TOLERANCE, _of_the_best),
 }
