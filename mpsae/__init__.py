@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mpsae.saes.jumprelu import JumpReLU
     from mpsae.saes.lista import Lista
     from mpsae.saes.matryoshka import Matryoshka
+    from mpsae.saes.matryoshka_batch_topk import MatryoshkaBatchTopK
     from mpsae.saes.mp import MatchingPursuit
     from mpsae.saes.omp import OrthogonalPursuit
     from mpsae.saes.relu import ReLU
@@ -31,6 +32,7 @@ CONTENTS = {
     "BatchTopK": "mpsae.saes.batch_topk",
     "Threshold": "mpsae.saes.threshold",
     "Matryoshka": "mpsae.saes.matryoshka",
+    "MatryoshkaBatchTopK": "mpsae.saes.matryoshka_batch_topk",
     "MatchingPursuit": "mpsae.saes.mp",
     "OrthogonalPursuit": "mpsae.saes.omp",
     "GradientPursuit": "mpsae.saes.gradient_pursuit",
@@ -54,6 +56,7 @@ __all__ = [
     "Lista",
     "MatchingPursuit",
     "Matryoshka",
+    "MatryoshkaBatchTopK",
     "Optim",
     "OrthogonalPursuit",
     "ReLU",

@@ -181,7 +181,8 @@ def _kinds(config: type) -> dict[str, Any]:
 
 def _plain_value(kind: Any, value: Any) -> Any:
     if isinstance(value, tuple):
-        return [_plain_value(type(item), item) for item in value]
+        items = typing.get_args(kind)
+        return [_plain_value(items[0] if items else type(item), item) for item in value]
     # -0.0 and 0 in a float field mean the same as 0.0 and must not make another run.
     return float(value) + 0.0 if kind is float else value
 

@@ -2,7 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from mpsae import sparse
 from mpsae.code import Code
@@ -41,14 +41,22 @@ class WithAuxK(OneShot, abstract=True):
     def penalty(self, params, x, code, ctx):
         return self.wake(params, x, x - self.decode(params, code), ctx)
 
-    def wake(self, params: dict[str, Array], x: Array, error: Array, ctx: Context) -> Array:
+    def wake(
+        self,
+        params: dict[str, Array],
+        x: Array,
+        error: Array,
+        ctx: Context,
+        among: Bool[Array, " width"] | bool = True,
+    ) -> Array:
         """auxk · ‖e - ê‖² / ‖e - mean e‖², ê decoded from the largest dead entries of ReLU(π), no bias.
 
-        e = x - x̂ is a constant here. 0 when no latent is dead or the ratio is undefined.
+        e = x - x̂ is a constant here. 0 when no latent is dead or the ratio is undefined. among: the
+        latents that may help, by default all.
         Source: OpenAI recipe (arXiv 2406.04093) as in saprmarks/dictionary_learning.
         """
         error = jax.lax.stop_gradient(error)
-        dead = ctx.state["silent"] >= self.dead_window
+        dead = (ctx.state["silent"] >= self.dead_window) & among
         count = min(self.auxk_k or max(x.shape[-1] // 2, 1), len(dead))
         positive = self.positive(params, x)
 

@@ -5,6 +5,7 @@ The list is cut into steps of as many entries as there are rows: `values`, `rows
 Loops run over steps; `mpsae.sparse` is the same for codes with k entries in every row.
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -31,23 +32,35 @@ def entries(values: Float[Array, " count"], places: Int[Array, " count"], batch:
     return Entries(values, places // width, places % width)
 
 
-@jax.custom_vjp
 def combine(code: Entries, atoms: Float[Array, "width dim"]) -> Float[Array, "batch dim"]:
     """Σ over the entries of a row of v d_i. Differentiable in the values and in atoms."""
+    return _sums(code.values.shape[1], code, atoms)
 
+
+def combine_apart(
+    code: Entries, part: Int[Array, "steps batch"], parts: int, atoms: Float[Array, "width dim"]
+) -> Float[Array, "parts batch dim"]:
+    """As `combine`, with a sum for each of `parts` groups of entries; `part` says which an entry is in."""
+    batch = code.values.shape[1]
+    apart = code._replace(rows=part * batch + code.rows)
+    return _sums(parts * batch, apart, atoms).reshape(parts, batch, -1)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _sums(count, code, atoms):
     def step(t, total):
         part = code.values[t][:, None] * _take(atoms, code.columns[t])
         return total.at[code.rows[t]].add(part, mode=_IN_BOUNDS)
 
-    empty = jnp.zeros((code.values.shape[1], atoms.shape[1]), jnp.result_type(code.values, atoms))
+    empty = jnp.zeros((count, atoms.shape[1]), jnp.result_type(code.values, atoms))
     return jax.lax.fori_loop(0, len(code.values), step, empty)
 
 
-def _save_combine(code, atoms):
-    return combine(code, atoms), (code, atoms)
+def _save_sums(count, code, atoms):
+    return _sums(count, code, atoms), (code, atoms)
 
 
-def _combine_backward(saved, grad):
+def _sums_backward(count, saved, grad):
     code, atoms = saved
 
     def step(t, products):
@@ -58,7 +71,7 @@ def _combine_backward(saved, grad):
     return Entries(products, None, None), _outer(code, grad, len(atoms))
 
 
-combine.defvjp(_save_combine, _combine_backward)
+_sums.defvjp(_save_sums, _sums_backward)
 
 
 @jax.custom_vjp

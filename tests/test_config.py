@@ -85,7 +85,8 @@ def other(field, value):
     if choices:
         return next(choice for choice in choices if choice != value)
     half = 0.25 if value != 0.5 else 0.1  # v / 2 + 1/4 is 1/2 again at 1/2
-    return {str: lambda v: v + "x", int: lambda v: v + 1, float: lambda v: v / 2 + half}[type(value)](value)
+    change = {str: lambda v: v + "x", int: lambda v: v + 1, float: lambda v: v / 2 + half}
+    return (change | {tuple: lambda v: v[1:]})[type(value)](value)
 
 
 @pytest.mark.parametrize("name", sorted(SAES))

@@ -42,6 +42,31 @@ def test_combine_and_its_gradient(count):
             np.testing.assert_allclose(one, two, atol=1e-10)
 
 
+def test_combine_apart_and_its_gradient():
+    values, places, atoms, _ = problem(60)
+    part = np.random.default_rng(2).integers(0, 3, len(places))
+    weight = np.random.default_rng(3).normal(size=(3, BATCH, DIM))
+    with jax.enable_x64(True):
+        values, places, atoms, weight = map(jnp.asarray, (values, places, atoms, weight))
+
+        def dense(values, atoms):
+            apart = jnp.zeros((3, BATCH * WIDTH)).at[part, places].add(values)
+            return apart.reshape(3, BATCH, WIDTH) @ atoms
+
+        def ours(values, atoms):
+            code = entries.entries(values, places, BATCH, WIDTH)
+            padded = jnp.pad(jnp.asarray(part), (0, code.values.size - len(part)))
+            return entries.combine_apart(code, padded.reshape(code.values.shape), 3, atoms)
+
+        np.testing.assert_allclose(ours(values, atoms), dense(values, atoms), atol=1e-12)
+        got, wanted = (
+            jax.jit(jax.grad(lambda v, a, f=f: (f(v, a) ** 2 * weight).sum(), (0, 1)))(values, atoms)
+            for f in (ours, dense)
+        )
+        for one, two in zip(got, wanted, strict=True):
+            np.testing.assert_allclose(one, two, atol=1e-10)
+
+
 @pytest.mark.parametrize("count", [5, 60])
 def test_chosen_gradient_is_that_of_the_preactivation(count):
     _, places, encoder, x = problem(count)

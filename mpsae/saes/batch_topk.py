@@ -36,18 +36,14 @@ class BatchTopK(WithAuxK, name="batch_topk"):
         return self._keep(params, x, self._budget(self.k, len(x)))
 
     def loss(self, params, x, ctx):
-        width, most = len(params["atoms"]), self._budget(max(self.k, self.k_start), len(x))
-        if sparse.is_small(width) or sparse.dense_is_faster(most / len(x), width):
+        if self._dense(params, x):
             code = self._keep(params, x, self._count(len(x), ctx))
             error = jnp.square(x - self.decode(params, code)).sum(-1).mean()
             return error + self.penalty(params, x, code, ctx), code
-        positive = self.positive(params, x)
-        values, places = self._largest(positive, self._count(len(x), ctx))
-        kept = entries.entries(values, places, len(x), width)
-        kept = entries.chosen(kept, *self.encoder(params, x))
+        kept, code = self._entries(params, x, ctx)
         error = x - entries.combine(kept, params["atoms"]) - params["bias"]
         loss = jnp.square(error).sum(-1).mean() + self.wake(params, x, error, ctx)
-        return loss, _code(positive, values, places)
+        return loss, code
 
     def update(self, params, x, code, ctx):
         positive = code.values > 0
@@ -68,6 +64,18 @@ class BatchTopK(WithAuxK, name="batch_topk"):
     def _count(self, rows, ctx):
         first = self._budget(self.k_start or self.k, rows)
         return jnp.where(ctx.step < self.k_start_steps, first, self._budget(self.k, rows))
+
+    def _dense(self, params, x):
+        """Whether products with all atoms are used, not a list of the entries kept."""
+        width, most = len(params["atoms"]), self._budget(max(self.k, self.k_start), len(x))
+        return sparse.is_small(width) or sparse.dense_is_faster(most / len(x), width)
+
+    def _entries(self, params, x, ctx):
+        """What is kept in this step, as a list with a derivative and as a code without."""
+        positive = self.positive(params, x)
+        values, places = self._largest(positive, self._count(len(x), ctx))
+        kept = entries.entries(values, places, len(x), positive.shape[1])
+        return entries.chosen(kept, *self.encoder(params, x)), _code(positive, values, places)
 
     def _keep(self, params, x, count):
         positive = jax.nn.relu(self.preactivation(params, x))
