@@ -10,9 +10,10 @@ from mpsae.norms import sphere
 from mpsae.sae import SAE, leaf, static
 
 ENCODER_INIT = {
-    "atoms": lambda rows, dim: sphere(rows),
-    "gaussian": lambda rows, dim: rows / jnp.sqrt(dim),
-    "standard": lambda rows, dim: rows,
+    "atoms": lambda rows, scale: sphere(rows),
+    "scaled_atoms": lambda rows, scale: scale * sphere(rows),
+    "gaussian": lambda rows, scale: rows / jnp.sqrt(rows.shape[1]),
+    "standard": lambda rows, scale: rows,
 }
 
 
@@ -20,8 +21,8 @@ class OneShot(SAE, abstract=True):
     """π = (x - bias) W + b, with params `encoder [dim, width]` and `encoder_bias [width]`.
 
     centre: `bias` subtracts the decoder bias before the encoder, `none` does not (the released
-    toy code). encoder_init: W starts as the unit atoms (`atoms`), as N(0, 1/dim) (`gaussian`)
-    or N(0, 1) (`standard`); atoms start as its unit rows times `atom_scale`.
+    toy code). encoder_init: W starts as the unit atoms (`atoms`), as the atoms (`scaled_atoms`), as
+    N(0, 1/dim) (`gaussian`) or N(0, 1) (`standard`); atoms start as its unit rows times `atom_scale`.
     """
 
     centre: str = static(default="bias", choices=("bias", "none"))
@@ -33,7 +34,7 @@ class OneShot(SAE, abstract=True):
         return {
             "atoms": self.atom_scale * sphere(rows),
             "bias": jnp.zeros(dim),
-            "encoder": ENCODER_INIT[self.encoder_init](rows, dim).T,
+            "encoder": ENCODER_INIT[self.encoder_init](rows, self.atom_scale).T,
             "encoder_bias": jnp.zeros(width),
         }
 

@@ -7,7 +7,7 @@ import pytest
 from sae_samples import WIDTH, as64, context, generic, preactivation, rows
 
 from mpsae.optim import Optim
-from mpsae.saes.jumprelu import JumpReLU
+from mpsae.saes.jumprelu import PRESETS, JumpReLU
 from mpsae.saes.threshold import Threshold
 from mpsae.sources.digits import Digits
 from mpsae.train import fit, member
@@ -83,3 +83,12 @@ def test_training_meets_the_target_l0():
     trained = fit([one], [source], width=64)[0]
     frozen, params = sae.freeze(trained.params, trained.state)
     assert frozen.encode(params, source.held).l0().mean() == pytest.approx(6.0, rel=0.15)
+
+
+def test_the_jumprelu_of_synthsaebench_is_the_published_recipe():
+    sae = PRESETS["jumprelu_synthsaebench"]
+    assert (sae.sparsity_loss, sae.bandwidth, sae.start, sae.sparsity) == ("count", 1.0, 1.0, 1.0)
+    assert (sae.controller, sae.warmup, sae.input_scale) == ("integral", 0.0, "mean")
+    params = sae.init(jax.random.key(0), 12, 30)
+    np.testing.assert_allclose(np.linalg.norm(params["atoms"], axis=1), 0.5, rtol=1e-6)
+    np.testing.assert_array_equal(params["encoder"], params["atoms"].T)

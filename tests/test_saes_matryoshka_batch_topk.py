@@ -11,8 +11,9 @@ from sae_samples import DIM, ROWS, WIDTH, as64, context, generic, preactivation,
 from mpsae import sparse
 from mpsae.config import Run
 from mpsae.optim import Optim
+from mpsae.saes.batch_topk import PRESETS as BATCH_TOPK
 from mpsae.saes.batch_topk import BatchTopK
-from mpsae.saes.matryoshka_batch_topk import MatryoshkaBatchTopK
+from mpsae.saes.matryoshka_batch_topk import PRESETS, MatryoshkaBatchTopK
 from mpsae.saes.threshold import Threshold
 from mpsae.sources.tree20 import Tree20
 from mpsae.sparse import SMALL
@@ -93,8 +94,10 @@ def test_a_wide_dictionary_has_the_loss_and_the_gradient_of_the_dense_form(auxk_
             np.testing.assert_allclose(grad, wanted[name], atol=1e-10)
 
 
-def test_the_default_levels_are_the_published_widths():
-    assert MatryoshkaBatchTopK().cuts(4096) == (128, 512, 2048, 4096)
+def test_the_preset_has_the_published_widths_and_auxk():
+    sae = PRESETS["matryoshka_batch_topk_synthsaebench"]
+    assert sae.cuts(4096) == (128, 512, 2048, 4096) and sae.auxk_of == "level"
+    assert sae.k == BATCH_TOPK["batch_topk_synthsaebench"].k == 25.0
     assert MatryoshkaBatchTopK(levels=(0.01, 1.0)).cuts(20) == (1, 20)
 
 

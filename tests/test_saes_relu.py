@@ -8,7 +8,7 @@ from sae_samples import DIM, KEY, WIDTH, as64, context, finite_difference, gener
 
 from mpsae.sae import Context
 from mpsae.saes.matryoshka import Matryoshka
-from mpsae.saes.relu import ReLU
+from mpsae.saes.relu import PRESETS, ReLU
 
 
 def relu_loss(sae, params, x, strength):
@@ -137,7 +137,10 @@ def test_relu_refuses_what_cannot_work(bad):
         ReLU(**bad).validate(DIM, WIDTH)
 
 
-@pytest.mark.parametrize("kind, spread", [("atoms", DIM**-0.5), ("gaussian", DIM**-0.5), ("standard", 1.0)])
+@pytest.mark.parametrize(
+    "kind, spread",
+    [("atoms", DIM**-0.5), ("scaled_atoms", 0.1 * DIM**-0.5), ("gaussian", DIM**-0.5), ("standard", 1.0)],
+)
 def test_encoder_starts_as_documented(kind, spread):
     params = ReLU(encoder_init=kind, atom_scale=0.1).init(KEY, DIM, 4000)
     atoms, encoder = np.asarray(params["atoms"], float), np.asarray(params["encoder"], float).T
@@ -148,3 +151,9 @@ def test_encoder_starts_as_documented(kind, spread):
     np.testing.assert_allclose(encoder.std(), spread, rtol=0.03)
     assert (np.asarray(params["bias"]) == 0).all()
     assert (np.asarray(params["encoder_bias"]) == 0).all()
+
+
+def test_the_standard_l1_of_synthsaebench_is_the_published_recipe():
+    sae = PRESETS["relu_synthsaebench"]
+    assert (sae.controller, sae.l1, sae.l1_warmup, sae.control_from) == ("integral", 2.0, 1 / 3, 1 / 3)
+    assert (sae.norm, sae.encoder_init, sae.atom_scale) == ("init", "scaled_atoms", 0.1)

@@ -104,4 +104,6 @@ PRESETS = {
         rate=0.1,
         auxk=0.0,
     ),
+    # arXiv 2602.14687. There atoms are free and π is weighed by ‖d‖, which is to choose among unit atoms.
+    "batch_topk_synthsaebench": BatchTopK(k=25.0),
 }

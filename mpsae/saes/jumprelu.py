@@ -10,6 +10,7 @@ from mpsae.jump import jump, step
 from mpsae.oneshot import OneShot
 from mpsae.sae import leaf, static
 from mpsae.saes.threshold import Threshold
+from mpsae.scaled import WithInputScale
 
 
 def _count(sae, params, pre, code, factor):
@@ -31,13 +32,14 @@ def _tanh(sae, params, pre, code, factor):
 LOSSES = {"count": _count, "target": _target, "tanh": _tanh}
 
 
-class JumpReLU(OneShot, name="jumprelu"):
+class JumpReLU(WithInputScale, OneShot, name="jumprelu"):
     """z = π·1[π > θ] with θ > 0 per latent (param `threshold`), loss ‖x - x̂‖² + sparsity loss.
 
     sparsity_loss: `count` is λ Σ 1[π > θ] (DeepMind), `target` λ (L0 / target_l0 - 1)²
     (dictionary_learning), `tanh` λ Σ tanh(4 z ‖d‖) (Anthropic). λ = `sparsity`, under `count` and `tanh`
     times the factor of the `controller` and a linear ramp over the first `warmup` of training. bandwidth: ε
-    of the pseudo-gradients (`mpsae.jump`), in units of π. `freeze` returns the `threshold` variant.
+    of the pseudo-gradients (`mpsae.jump`), in units of π. input_scale as in `WithInputScale`. `freeze`
+    returns the `threshold` variant.
     """
 
     sparsity_loss: str = static(default="target", choices=tuple(LOSSES))
@@ -52,11 +54,14 @@ class JumpReLU(OneShot, name="jumprelu"):
         return super().init(key, dim, width) | {"threshold": jnp.full(width, self.start, jnp.float32)}
 
     def init_state(self, params):
-        return control.start()
+        return {"control": control.start(), "norm": jnp.float32(0)}
 
     def encode(self, params, x):
         values = jump(self.preactivation(params, x), params["threshold"], jnp.asarray(self.bandwidth))
         return Code(values=values, width=values.shape[-1])
+
+    def loss(self, params, x, ctx):
+        return super().loss(params, self.scaled(x, ctx), ctx)
 
     def penalty(self, params, x, code, ctx):
         ramp = jnp.minimum((ctx.step + 1) / jnp.maximum(self.warmup * ctx.steps, 1.0), 1.0)
@@ -64,15 +69,34 @@ class JumpReLU(OneShot, name="jumprelu"):
         return LOSSES[self.sparsity_loss](self, params, self.preactivation(params, x), code, factor)
 
     def update(self, params, x, code, ctx):
-        return self._steered(code, ctx)[0]
+        return {"control": self._steered(code, ctx)[0], "norm": self.next_norm(x, ctx)}
 
     def project(self, params):
         # A threshold of 0 or below would let through what ReLU does not.
         return super().project(params) | {"threshold": jnp.maximum(params["threshold"], 1e-6)}
 
     def freeze(self, params, state):
-        return Threshold(norm=self.norm, centre=self.centre), params
+        return Threshold(norm=self.norm, centre=self.centre), self.folded(params, state["norm"])
 
     def _steered(self, code, ctx):
         l0 = code.l0().mean().astype(jnp.float32)
-        return CONTROLLERS[self.controller](ctx.state, l0, jnp.asarray(self.target_l0), jnp.asarray(True))
+        target, on = jnp.asarray(self.target_l0), jnp.asarray(True)
+        return CONTROLLERS[self.controller](ctx.state["control"], l0, target, on)
+
+
+PRESETS = {
+    # arXiv 2602.14687; its code has since moved to the tanh loss.
+    "jumprelu_synthsaebench": JumpReLU(
+        norm="init",
+        encoder_init="scaled_atoms",
+        atom_scale=0.5,
+        input_scale="mean",
+        sparsity_loss="count",
+        controller="integral",
+        sparsity=1.0,
+        target_l0=25.0,
+        bandwidth=1.0,
+        start=1.0,
+        warmup=0.0,
+    ),
+}

@@ -29,7 +29,7 @@ class Matryoshka(ReLU, name="matryoshka"):
         return super().init_state(params) | {"use": jnp.zeros(len(params["atoms"]))}
 
     def loss(self, params, x, ctx):
-        x = x * self._scale(self._norm(x, ctx), x.shape[-1])
+        x = self.scaled(x, ctx)
         code = self.encode(params, x)
         width = code.width
         cuts = self._cuts(ctx.key, width)

@@ -74,3 +74,7 @@ class MatryoshkaBatchTopK(BatchTopK, name="matryoshka_batch_topk"):
                 f"sae.levels = {self.levels!r}: at width = {width} the prefixes have"
                 f" {', '.join(map(str, cuts))} atoms, must grow"
             )
+
+
+# arXiv 2602.14687: widths 128, 512, 2048 and 4096; unit atoms as for `batch_topk_synthsaebench`.
+PRESETS = {"matryoshka_batch_topk_synthsaebench": MatryoshkaBatchTopK(k=25.0)}

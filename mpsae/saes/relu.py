@@ -6,18 +6,15 @@ import jax.numpy as jnp
 from mpsae import norms
 from mpsae.code import Code
 from mpsae.oneshot import OneShot
-from mpsae.sae import static
+from mpsae.scaled import WithInputScale
 from mpsae.steered import WithL1
 
 
-class ReLU(WithL1, OneShot, name="relu"):
+class ReLU(WithL1, WithInputScale, OneShot, name="relu"):
     """z = ReLU(π), loss ‖x - x̂‖² + λ Σ_i z_i ‖d_i‖ (invariant to rescaling an atom).
 
-    λ as in `WithL1`. input_scale: `running` trains on x·√dim / (running mean of ‖x‖, rate .01 from
-    0, as released with the Matryoshka toy); `freeze` folds that scale into the params.
+    λ as in `WithL1`, input_scale as in `WithInputScale`.
     """
-
-    input_scale: str = static(default="none", choices=("none", "running"))
 
     def init_state(self, params):
         return super().init_state(params) | {"norm": jnp.float32(0)}
@@ -27,38 +24,17 @@ class ReLU(WithL1, OneShot, name="relu"):
         return Code(values=values, width=values.shape[-1])
 
     def loss(self, params, x, ctx):
-        x = x * self._scale(self._norm(x, ctx), x.shape[-1])
+        x = self.scaled(x, ctx)
         code = self.encode(params, x)
         size = norms.sizes(params["atoms"])
         error = jnp.square(x - self.decode(params, code)).sum(-1).mean()
         return error + self.strength(code, ctx)[1] * (code.values @ size).mean(), code
 
     def update(self, params, x, code, ctx):
-        return super().update(params, x, code, ctx) | {"norm": self._norm(x, ctx)}
+        return super().update(params, x, code, ctx) | {"norm": self.next_norm(x, ctx)}
 
     def freeze(self, params, state):
-        scale = self._scale(state["norm"], len(params["bias"]))
-        folded = params | {
-            "atoms": params["atoms"] / scale,
-            "bias": params["bias"] / scale,
-            "encoder": params["encoder"] * scale,
-        }
-        return self.replace(input_scale="none"), folded
-
-    def validate(self, dim, width):
-        super().validate(dim, width)
-        if self.input_scale == "running" and self.norm != "init":
-            raise ValueError(
-                f"sae.norm = {self.norm!r}: with input_scale 'running' the atoms carry the scale;"
-                " use norm 'init'"
-            )
-
-    def _norm(self, x, ctx):
-        return 0.99 * ctx.state["norm"] + 0.01 * jnp.linalg.norm(x, axis=-1).mean()
-
-    def _scale(self, norm, dim):
-        # Norm 0 is "no row seen yet": only a member that never took a step is frozen with it.
-        return {"none": 1.0, "running": jnp.sqrt(dim) / jnp.where(norm > 0, norm, 1.0)}[self.input_scale]
+        return self.replace(input_scale="none"), self.folded(params, state["norm"])
 
 
 PRESETS = {
@@ -73,5 +49,16 @@ PRESETS = {
         l1_warmup=0.2,
         target_l0=1.36,
         control_from=0.2,
+    ),
+    # arXiv 2602.14687, its "Standard L1".
+    "relu_synthsaebench": ReLU(
+        norm="init",
+        encoder_init="scaled_atoms",
+        atom_scale=0.1,
+        controller="integral",
+        l1=2.0,
+        l1_warmup=1 / 3,
+        target_l0=25.0,
+        control_from=1 / 3,
     ),
 }
