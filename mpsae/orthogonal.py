@@ -1,10 +1,10 @@
 """Orthogonal matching pursuit on a Gram matrix: after each atom, all weights are fitted anew.
 
-`refitted` is the walk itself, for any rule that fits the weights (`mpsae.refit`). Batch-OMP (Rubinstein, Zibulevsky
-and Elad, Technion CS-2008-08): products with the residual come from c = U x - G_I γ, so no step touches a
-vector of length dim. Step t costs, per row, t rows of G (2·t·width operations, bound by memory) and the
-fit (4·t² for least squares); k²·width in all. To keep G orthogonalised instead, one row of it a step,
-takes as many operations to make and k·width more memory per row; it was as fast on one core.
+Batch-OMP (Rubinstein, Zibulevsky and Elad, Technion CS-2008-08): products with the residual come from
+c = U x - G_I γ, so no step touches a vector of length dim. Step t costs, per row, t rows of G (2·t·width
+operations, bound by memory) and the fit (`mpsae.refit`: 4·t² for least squares); k²·width in all. To
+keep G orthogonalised instead, one row of it a step, takes as many operations to make and k·width more
+memory per row; it was as fast on one core. `refitted` is the walk, for any rule that fits the weights.
 """
 
 import jax

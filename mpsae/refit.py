@@ -75,7 +75,7 @@ def _extend(inverse, weights, added):
     return inverse.at[:, step].set(new), weights + added.product / pivot * new, possible
 
 
-# --- non-negative least squares -------------------------------------------------------------------
+# --- the system as it is ---------------------------------------------------------------------------
 
 
 def no_system(k, rows, dtype):
@@ -94,6 +94,9 @@ def products(system, weights):
     """b - Aγ: the products of the selected atoms with the residual, [rows, k]."""
     matrix, target = system
     return target - jnp.einsum("rst,rt->rs", matrix, weights, precision="highest")
+
+
+# --- non-negative least squares -------------------------------------------------------------------
 
 
 def _active_set(system, weights, added):

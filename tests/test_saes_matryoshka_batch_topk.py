@@ -72,9 +72,9 @@ def test_one_level_is_batch_topk():
 
 @pytest.mark.parametrize("auxk_of", ["level", "whole"])
 def test_a_wide_dictionary_has_the_loss_and_the_gradient_of_the_dense_form(auxk_of, monkeypatch):
-    width, batch = SMALL + 44, 6
-    sae = MatryoshkaBatchTopK(k=2.5, auxk_of=auxk_of, auxk=0.3, auxk_k=4, dead_window=3.0)
-    rng = np.random.default_rng(5)
+    width, batch = SMALL + 44, 12
+    sae = MatryoshkaBatchTopK(k=25.0, auxk_of=auxk_of, auxk=0.3, auxk_k=4, dead_window=3.0)
+    rng = np.random.default_rng(7)
     silent = jnp.asarray(rng.integers(0, 5, width), jnp.int32)
     with jax.enable_x64(True):
         shapes = {"atoms": (width, DIM), "bias": (DIM,), "encoder": (DIM, width), "encoder_bias": (width,)}
@@ -90,6 +90,7 @@ def test_a_wide_dictionary_has_the_loss_and_the_gradient_of_the_dense_form(auxk_
         (expected, wanted_code), wanted = run()
         np.testing.assert_allclose(loss, expected, rtol=1e-12)
         np.testing.assert_array_equal(code.dense() != 0, wanted_code.dense() != 0)
+        assert code.fired()[np.asarray(sae.cuts(width)[:-1])].any()  # the first latent of a level is used
         for name, grad in got.items():
             np.testing.assert_allclose(grad, wanted[name], atol=1e-10)
 

@@ -10,9 +10,9 @@ from mpsae.stepwise import Stepwise
 class GradientPursuit(Stepwise, name="gradient_pursuit"):
     """k steps: i = argmax ⟨d_i, r⟩ / ‖d_i‖ over atoms not taken, then z ← max(z + a g, 0) on all taken.
 
-    g are the products of the atoms taken with the residual r, a the step along g that leaves the least
-    error before the cut at 0 (`mpsae.gradient`). The support at k is part of the support at any larger k
-    but for coefficients that were cut, the coefficients change. `steps` gives the final coefficients.
+    g are the products ⟨d_i, r⟩ of the atoms taken, a the step along g that leaves the least error before
+    the cut at 0; for atoms of any length, both are those of the unit atoms (`mpsae.gradient`). The atoms
+    taken at k are the first k of those at any larger k, the coefficients change. `steps` gives the final ones.
 
     Codes are constants in the derivative, as for `omp`, so atoms and bias learn through decode only. Here
     that is not the whole gradient of the error, because the coefficients are not the best of their support.
