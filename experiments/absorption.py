@@ -126,11 +126,18 @@ def dial_figure(results):
 
 
 REACH = {"required": True, "scales": ("full",)}  # numbers stated for full runs
+
+
+def c1(setting):
+    """Bears on C1."""
+    return {"about": "C1", "setting": f"tree, {setting}"}
+
+
 CLAIMS = (
     *(
         Claim(f"MP absorbs {'little' if mean == 0.5 else 'nothing'} at child {mean:g} ± {std:.4g}", METRIC,
               in_cell("MP", mean, std), low=-0.05, high=0.2 if mean == 0.5 else 0.05, source="paper Table 1",
-              reduce="mean", **REACH)
+              reduce="mean", **REACH, **c1(f"children {mean:g} ± {std:.4g}"))
         for mean, std in TABLE
     ),
     *(
@@ -141,11 +148,16 @@ CLAIMS = (
         for label, value in zip(NAMES[1:], published[1:], strict=True)
         if value is not None
     ),
-    Claim("MP does not absorb at std 0.25", METRIC, on_dial("MP", 0.25), low=-0.02, high=0.02, **REACH),
+    *(
+        Claim(f"MP does not absorb at std {spread:g}", METRIC, on_dial("MP", spread), low=-0.02, high=0.02,
+              scales=("full",), required=spread == 0.25, **c1(f"all magnitudes 1.5 ± {spread:g}"))
+        for spread in (0.25, 0.05, 0.0)
+    ),
     Claim("MP absorbs at std 0", METRIC, on_dial("MP", 0.0), low=0.5, **REACH),
     *(
         Compare(f"MP absorbs less than {label} at std {spread:g}", METRIC, on_dial("MP", spread),
-                on_dial(label, spread), "lower", source="paper's claim, extended")
+                on_dial(label, spread), "lower", source="paper's claim, extended",
+                **c1(f"all magnitudes 1.5 ± {spread:g}"))
         for label in ("ReLU", "BatchTopK", "Matryoshka", "TopK")
         for spread in (0.25, 0.05, 0.0)
     ),

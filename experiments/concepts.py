@@ -6,6 +6,7 @@ captions from general to specific keeps its order when it is rebuilt from few at
 """
 
 from _concept_figures import chains, levels, recovered
+from _pair_figures import CENTRED
 from _pairs import asked, grid
 
 from mpsae.claim import Compare
@@ -60,14 +61,15 @@ def at(label, k, centring, where):
 CLAIMS = tuple(
     Compare(f"{centring}, L0 4: MP's best atoms tell {factor} better than {label}'s (AUROC, images)",
             "concept_auroc", at("MP", 4, centring, {"factor": factor, "side": "image"}),
-            at(label, 4, centring, {"factor": factor, "side": "image"}), "higher", source="2506.03093, its claim")
+            at(label, 4, centring, {"factor": factor, "side": "image"}), "higher", source="2506.03093, its claim",
+            about="C4", setting=f"scenes, L0 4, {CENTRED[centring]}")
     for centring in CENTRING
     for factor in ("domain", "family", "kind", "hue", "place")
     for label in ("ReLU", "TopK", "BatchTopK")
 ) + tuple(
     Compare(f"{centring}, L0 4: more classes of {factor} have one atom for images and texts in MP than in {label}",
             "concept_both", at("MP", 4, centring, {"factor": factor}), at(label, 4, centring, {"factor": factor}),
-            "higher", source="2506.03093 Fig 9")
+            "higher", source="2506.03093 Fig 9", about="C5", setting=f"scenes, L0 4, {CENTRED[centring]}")
     for centring in CENTRING
     for factor in ("family", "kind", "hue", "place")
     for label in ("ReLU", "TopK", "BatchTopK")

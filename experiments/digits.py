@@ -93,18 +93,24 @@ CLAIMS = tuple(
     for source, scales in (("digits", {}), ("mnist", {"scales": ("full",)}))
     for claim in (
         Claim(f"{source}: MP's error never rises past its training k", "curve_steps_overshoot",
-              on(source, "MP"), high=1e-6, source=f"{MAIN} Fig 8", required=source == "digits", **scales),
+              on(source, "MP"), high=1e-6, source=f"{MAIN} Fig 8", required=source == "digits",
+              about="C7", setting=f"{source}, L0 {K[source]}", **scales),
         Claim(f"{source}: TopK's error rises past its training k", "curve_steps_overshoot",
-              on(source, "TopK"), low=1e-3, source=f"{MAIN} Fig 8", **scales),
+              on(source, "TopK"), low=1e-3, source=f"{MAIN} Fig 8",
+              about="C7", setting=f"{source}, L0 {K[source]}", **scales),
+        Claim(f"{source}: at most 1 % of MP's latents are dead", "dead_frac", on(source, "MP"), high=0.01,
+              source="2602.14687", about="C8", setting=f"{source}, L0 {K[source]}", **scales),
         *(
             Compare(f"{source}: MP reconstructs better than {label}", "fvu", on(source, "MP"), on(source, label),
                     "lower", source=f"{MAIN} Fig 5", **scales)
             for label in ("ReLU", "TopK", "BatchTopK", "Matryoshka")
         ),
         Compare(f"{source}: MP's dictionary is more coherent than TopK's", "mean_max_cos", on(source, "MP"),
-                on(source, "TopK"), "higher", source=f"{MAIN} Fig 17", **scales),
+                on(source, "TopK"), "higher", source=f"{MAIN} Fig 17",
+                about="C6", setting=f"{source}, L0 {K[source]}", **scales),
         Compare(f"{source}: MP's co-active atoms are less coherent than TopK's", "babel_coactive",
-                on(source, "MP", {"r": 1}), on(source, "TopK", {"r": 1}), "lower", source=f"{MAIN} Fig 7", **scales),
+                on(source, "MP", {"r": 1}), on(source, "TopK", {"r": 1}), "lower", source=f"{MAIN} Fig 7",
+                about="C6", setting=f"{source}, L0 {K[source]}", **scales),
     )
 )  # fmt: skip
 

@@ -74,9 +74,11 @@ CLAIMS = tuple(
                 at(data, "MP", k, centring="modality"), at(data, label, k, centring="modality"), "higher",
                 source=f"{MAIN} Fig 5"),
         Compare(f"{data}, L0 {k}: MP's dictionary is more coherent than {label}'s", "mean_max_cos",
-                at(data, "MP", k), at(data, label, k), "higher", source=f"{MAIN} Fig 7, 17"),
+                at(data, "MP", k), at(data, label, k), "higher", source=f"{MAIN} Fig 7, 17",
+                about="C6", setting=f"{data}, L0 {k}"),
         Compare(f"{data}, L0 {k}: MP's co-active atoms are less coherent than {label}'s", "babel_coactive",
-                at(data, "MP", k, {"r": 1}), at(data, label, k, {"r": 1}), "lower", source=f"{MAIN} Fig 7"),
+                at(data, "MP", k, {"r": 1}), at(data, label, k, {"r": 1}), "lower", source=f"{MAIN} Fig 7",
+                about="C6", setting=f"{data}, L0 {k}"),
         Compare(f"{data}, L0 {k}: MP's codes have a higher effective rank than {label}'s", "eff_rank_gram",
                 at(data, "MP", k), at(data, label, k), "higher", source=f"{MAIN} Fig 6"),
     )
@@ -85,9 +87,11 @@ CLAIMS = tuple(
     for k in (4, 16)
     for claim in (
         Claim(f"scenes, L0 {k}: MP's error never rises past its training k", "curve_steps_overshoot",
-              at("scenes", "MP", k), high=1e-6, source=f"{MAIN} Fig 8"),
+              at("scenes", "MP", k), high=1e-6, source=f"{MAIN} Fig 8", about="C7", setting=f"scenes, L0 {k}"),
         Claim(f"scenes, L0 {k}: TopK's error rises past its training k", "curve_steps_overshoot",
-              at("scenes", "TopK", k), low=1e-3, source=f"{MAIN} Fig 8"),
+              at("scenes", "TopK", k), low=1e-3, source=f"{MAIN} Fig 8", about="C7", setting=f"scenes, L0 {k}"),
+        Claim(f"scenes, L0 {k}: at most 1 % of MP's latents are dead", "dead_frac", at("scenes", "MP", k), high=0.01,
+              source="2602.14687", about="C8", setting=f"scenes, L0 {k}"),
     )
 )  # fmt: skip
 

@@ -82,9 +82,17 @@ def on_toy(row):
 
 
 REACH = {"required": True, "scales": ("full",)}  # numbers stated for medians of 10 full runs
+
+
+def c1(c):
+    """Bears on C1, at one correlation of the tree."""
+    return {"about": "C1", "setting": f"tree, sibling correlation {c}"}
+
+
 CLAIMS = (
     *(
-        Claim(f"MP, correlation {c}: {text}", metric, at("MP", c), low=low, high=high, **REACH)
+        Claim(f"MP, correlation {c}: {text}", metric, at("MP", c), low=low, high=high, **REACH,
+              **(c1(c) if low is None else {}))
         for c in (0.0, 0.3)
         for text, metric, low, high in (
             ("Flat MSE below 1e-5", "flat_mse", None, 1e-5),
@@ -96,20 +104,20 @@ CLAIMS = (
     Claim("MP, correlation 0.9: siblings are mixed", "flat_mse", at("MP", 0.9), low=0.1, **REACH),
     *(
         Claim(f"{label} absorbs at correlation 0", "absorb_cos_codes", at(label, 0.0), low=0.4,
-              source="paper Table 1")
+              source="paper Table 1", **c1(0.0))
         for label in ("ReLU", "BatchTopK")
     ),
     Compare("Matryoshka absorbs less than ReLU at 0", "absorb_cos_codes", at("Matryoshka", 0.0),
-            at("ReLU", 0.0), "lower", source="paper Fig 12"),
+            at("ReLU", 0.0), "lower", source="paper Fig 12", setting=c1(0.0)["setting"]),
     *(
         Compare(f"MP keeps levels apart better than {label} at {c}", "hier_mse", at("MP", c), at(label, c),
-                "lower", source="paper Fig 4C")
+                "lower", source="paper Fig 4C", **c1(c))
         for label in ("ReLU", "BatchTopK", "Matryoshka")
         for c in (0.0, 0.3, 0.6, 0.9)
     ),
     *(
         Compare(f"MP keeps siblings better than {label} at {c}", "flat_mse", at("MP", c), at(label, c),
-                "lower", source="paper Fig 4B")
+                "lower", source="paper Fig 4B", **c1(c))
         for label in ("ReLU", "BatchTopK", "Matryoshka")
         for c in (0.0, 0.3, 0.6, 0.9)
     ),
@@ -117,14 +125,15 @@ CLAIMS = (
 
 RIVALS = tuple(label for label in PAPER if label != "MP")
 CLAIMS += tuple(
-    Compare(f"MP {verb} better than {label} at {c}", metric, at("MP", c), at(label, c), expect, source=source)
+    Compare(f"MP {verb} better than {label} at {c}", metric, at("MP", c), at(label, c), expect, source=source,
+            **(c1(c) if metric == "mcc_signed" else {}))
     for c in (0.0, 0.9)
     for verb, metric, expect, source in (
         ("reconstructs", "fvu", "lower", "paper Fig 5"),
         ("matches the true directions", "mcc_signed", "higher", "paper's claim"),
     )
     for label in RIVALS
-)
+)  # fmt: skip
 
 EXPERIMENT = Experiment(
     name="hierarchy",

@@ -7,6 +7,8 @@ from typing import Any
 
 from mpsae.canonical import canonical
 from mpsae.intervals import Interval, interval, paired_difference, unpaired_difference
+from mpsae.questions import QUESTIONS
+from mpsae.registry import pick
 
 SCALES = ("quick", "full")
 EXPECT = ("lower", "higher")
@@ -23,8 +25,11 @@ class Claim:
     A bound that is None is open. `source` says where the numbers come from
     ("paper Table 1", "measured"); `required` marks a number the project has to
     reach; `scales` are those at which it is meant to hold. `where` must pick one
-    row per seed: pin variant, fields, `at` and split. Raises ValueError when
-    there is no bound, low > high, or `reduce` is unknown.
+    row per seed: pin variant, fields, `at` and split. `about` is the contested
+    question (see `questions`) that the claim bears on, in the question's own
+    direction: what passes is evidence for it. `setting` says where, in a few
+    words. Raises ValueError when there is no bound, low > high, or `reduce` or
+    `about` is unknown.
     """
 
     text: str
@@ -36,9 +41,12 @@ class Claim:
     required: bool = False
     reduce: str = "median"
     scales: tuple[str, ...] = SCALES
+    about: str = ""
+    setting: str = ""
 
     def __post_init__(self):
         _check(self.reduce, REDUCE, "reduce")
+        _check_about(self)
         if self.low is None and self.high is None:
             raise ValueError(f"claim {self.text!r}: give low, high or both")
         if self.low is not None and self.high is not None and self.low > self.high:
@@ -64,10 +72,13 @@ class Compare:
     required: bool = False
     reduce: str = "median"
     scales: tuple[str, ...] = SCALES
+    about: str = ""
+    setting: str = ""
 
     def __post_init__(self):
         _check(self.expect, EXPECT, "expect")
         _check(self.reduce, REDUCE, "reduce")
+        _check_about(self)
         if not self.margin >= 0:
             raise ValueError(f"claim {self.text!r}: margin = {self.margin} must be at least 0")
 
@@ -112,11 +123,28 @@ def judge(claim: Claim | Compare, rows: Iterable[Row], scale: str) -> Verdict:
     mine = [row for row in rows if row["metric"] == claim.metric and row["scale"] == scale]
     if scale not in claim.scales:
         return _verdict(claim, "not judged at this scale", Interval(None, None, None, 0, 0))
-    if isinstance(claim, Claim):
-        found = interval(_by_seed(claim, claim.where, mine).values(), reduce=claim.reduce)
-    else:
-        found = _difference(claim, mine)
+    found = reduced([_values(side) for side in sides(claim, mine)], claim.reduce)
     return _verdict(claim, _status(claim, found), found)
+
+
+def sides(claim: Claim | Compare, rows: Iterable[Row]) -> list[dict[str, Row]]:
+    """Per seed the row that `where` picks, or those that `where_a` and `where_b` do.
+
+    Raises ValueError when two rows of one seed are picked.
+    """
+    wheres = [claim.where] if isinstance(claim, Claim) else [claim.where_a, claim.where_b]
+    given = list(rows)
+    return [_by_seed(claim, where, given) for where in wheres]
+
+
+def reduced(values: list[dict[str, float | None]], reduce: str) -> Interval:
+    """The statistic of one side over its seeds, or of a - b over two; its interval."""
+    if len(values) == 1:
+        return interval(values[0].values(), reduce=reduce)
+    a, b = values
+    if a.keys() & b.keys():
+        return paired_difference(a, b, reduce=reduce)
+    return unpaired_difference(a.values(), b.values(), reduce=reduce)
 
 
 def verdict_lines(verdicts: Iterable[Verdict]) -> str:
@@ -130,14 +158,7 @@ def verdict_lines(verdicts: Iterable[Verdict]) -> str:
     return "\n".join(lines)
 
 
-def _difference(claim: Compare, rows: list[Row]) -> Interval:
-    a, b = (_by_seed(claim, where, rows) for where in (claim.where_a, claim.where_b))
-    if a.keys() & b.keys():
-        return paired_difference(a, b, reduce=claim.reduce)
-    return unpaired_difference(a.values(), b.values(), reduce=claim.reduce)
-
-
-def _by_seed(claim: Claim | Compare, where: Where, rows: list[Row]) -> dict[str, float | None]:
+def _by_seed(claim: Claim | Compare, where: Where, rows: list[Row]) -> dict[str, Row]:
     picked: dict[str, Row] = {}
     for row in filter(where, rows):
         seed = canonical(row["seed"])
@@ -148,14 +169,19 @@ def _by_seed(claim: Claim | Compare, where: Where, rows: list[Row]) -> dict[str,
                 f" {_place(first)} and {_place(row)}; narrow its where"
             )
         picked[seed] = row
-    return {seed: row["value"] for seed, row in picked.items()}
+    # An interval's draws are by place: without an order of seeds it would depend on the order of the rows.
+    return dict(sorted(picked.items(), key=lambda one: sorted(one[1]["seed"].items())))
+
+
+def _values(side: dict[str, Row]) -> dict[str, float | None]:
+    return {seed: row["value"] for seed, row in side.items()}
 
 
 def _place(row: Row) -> str:
     return f"run {row['run']} at {row['at']} ({row['variant']}, {row['split']})"
 
 
-def _region(claim: Claim | Compare) -> tuple[float, float]:
+def region(claim: Claim | Compare) -> tuple[float, float]:
     """The least and the largest value that meets the claim."""
     if isinstance(claim, Claim):
         low = -math.inf if claim.low is None else claim.low
@@ -168,7 +194,7 @@ def _region(claim: Claim | Compare) -> tuple[float, float]:
 def _status(claim: Claim | Compare, found: Interval) -> str:
     if found.value is None or found.low is None or found.high is None:
         return "no data"
-    low, high = _region(claim)
+    low, high = region(claim)
     met = low <= found.value <= high
     if claim.required:
         status = "pass" if met else "fail"
@@ -215,6 +241,11 @@ def _seeds(verdict: Verdict) -> str:
     if verdict.missing:
         return f"{verdict.n} of {verdict.n + verdict.missing} seeds"
     return f"{verdict.n} seed{'s' * (verdict.n != 1)}"
+
+
+def _check_about(claim: Claim | Compare) -> None:
+    if claim.about:
+        pick(QUESTIONS, claim.about, f"question of claim {claim.text!r}:")
 
 
 def _check(value: str, allowed: Iterable[str], what: str) -> None:

@@ -72,6 +72,14 @@ def test_the_mean_on_request():
     )
 
 
+def test_the_order_of_rows_does_not_matter():
+    given = rows([0.0, 1.0, 5.0, 9.0, 20.0]) + rows([3.0, 1.0, 0.0, 2.0, 7.0], "topk")
+    claims = [Claim("c", "mse", of("mp"), high=3.0, reduce="mean")]
+    claims += [Compare("c", "mse", of("mp"), of("topk"), "lower", reduce="mean")]
+    for claim in claims:
+        assert judge(claim, given, "quick") == judge(claim, given[::-1], "quick")
+
+
 def test_two_rows_of_one_seed_are_refused():
     twice = rows([1.0, 2.0], seeds=[4, 4])
     with pytest.raises(ValueError, match="claim 'c' picks two rows of seed .*mp-4 at {} .*narrow its where"):
