@@ -9,7 +9,7 @@ VERBS = {
     "list": "variants, sources, metrics and experiments, a line each",
     "run": "run an experiment: mpsae run hierarchy --scale quick",
     "figures": "redraw an experiment's figures from its rows",
-    "verdict": "what an experiment's rows say about each claim; exit 1 if a required number is missed",
+    "verdict": "what rows say about the contested questions; with an experiment, about each of its claims",
     "train": "train one SAE and save it: mpsae train sae:mp --sae.k 4 source:digits",
     "score": "score a saved SAE: mpsae score FOLDER",
     "embed": "images and captions through a CLIP model into a folder of embeddings",

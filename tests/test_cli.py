@@ -149,7 +149,7 @@ REFUSED = {
     "kind": (["list", "variant"], ["'variant'", "metrics", "did you mean variants"]),
     "experiment": (["run", "hierarchi"], ["'hierarchi'", "absorption", "did you mean 'hierarchy'"]),
     "experiment file": (["figures", "nope.py"], ["no experiment file nope.py"]),
-    "no name": (["verdict"], ["required: name"]),
+    "no rows at all": (["verdict"], ["no results in results", "mpsae run"]),
     "scale": (
         ["run", "hierarchy", "--scale", "smoky"],
         ["--scale", "'smoky'", "quick", "did you mean smoke"],
