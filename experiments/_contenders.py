@@ -1,7 +1,8 @@
 """The SAEs that the tree experiments compare, each in the form and recipe that was published."""
 
 from mpsae.optim import PAPER_TOY
-from mpsae.oracle import Bound, Projection
+from mpsae.oracle import Bound
+from mpsae.projection import Projection
 from mpsae.sae import presets
 from mpsae.saes.mp import MatchingPursuit
 from mpsae.saes.topk import TopK

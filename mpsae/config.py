@@ -9,6 +9,7 @@ from mpsae.canonical import short_id
 from mpsae.metrics.base import known_metrics
 from mpsae.optim import Optim
 from mpsae.provenance import NUMERICS
+from mpsae.reencoding import ENCODERS
 from mpsae.registry import pick
 from mpsae.sae import SAE, find
 from mpsae.source import SourceConfig, find_source
@@ -39,12 +40,14 @@ class Evaluation:
     where a run has them (one without truth has no `cross_gram`).
     `atoms`: how many of the atoms with the most energy to keep. `examples`: of how many
     held-out rows to keep the row itself and its reconstruction at each of `ks`.
+    `encoders`: which of `mpsae.reencoding` read codes off the trained dictionary as well.
     """
 
     ks: tuple[int, ...] = ()
     matrices: tuple[str, ...] = ()
     atoms: int = 0
     examples: int = 0
+    encoders: tuple[str, ...] = dataclasses.field(default=(), metadata={"identity": "if set"})
 
     def validate(self, width: int) -> None:
         """Refuse what an SAE of this width cannot be asked for, by ValueError."""
@@ -53,6 +56,8 @@ class Evaluation:
                 raise ValueError(f"evaluation.ks has {k!r}: must be integers from 1 to the width, {width}")
         for name in self.matrices:
             pick(known_metrics(), name, "matrix in evaluation.matrices:")
+        for name in self.encoders:
+            pick(ENCODERS, name, "encoder in evaluation.encoders:")
         for name in ("atoms", "examples"):
             value = getattr(self, name)
             if type(value) is not int or value < 0:
@@ -95,11 +100,11 @@ class Run:
             "numerics": NUMERICS,
             "source": source,
             "variant": self.sae.name,
-            "fields": {name: value for name, value in plain(self.sae).items() if name not in _how(self.sae)},
+            "fields": deciding(self.sae),
             "width": self.width,
             "optim": plain(self.optim),
             "seed": plain(self.seed),
-            "evaluation": plain(self.evaluation),
+            "evaluation": deciding(self.evaluation),
         }
 
     def id(self, fingerprint: str) -> str:
@@ -151,9 +156,19 @@ def plain(config: Any) -> dict[str, Any]:
     return {name: _plain_value(kind, getattr(config, name)) for name, kind in _kinds(type(config)).items()}
 
 
-def _how(config: Any) -> set[str]:
-    """Fields that say how a result is computed, not what it is."""
-    return {field.name for field in dataclasses.fields(config) if not field.metadata.get("identity", True)}
+def deciding(config: Any) -> dict[str, Any]:
+    """The fields that decide a result, as `plain` gives them.
+
+    Left out are those that only say how it is computed (metadata `identity` False), and one added after
+    runs had been stored (`identity` "if set") while it has its default: those runs keep their ids.
+    """
+
+    def decides(field: dataclasses.Field) -> bool:
+        rule = field.metadata.get("identity", True)
+        return getattr(config, field.name) != field.default if rule == "if set" else rule
+
+    named = {field.name for field in dataclasses.fields(config) if decides(field)}
+    return {name: value for name, value in plain(config).items() if name in named}
 
 
 def with_fields(config: Any, texts: dict[str, str]) -> Any:

@@ -25,8 +25,9 @@ TRIALS = "trials"  # below the folder of the rows: what the learning rates were 
 class Experiment:
     """What `mpsae run NAME` does, `mpsae figures NAME` draws and `mpsae verdict NAME` judges.
 
-    `runs(scale)` is the grid; `bounds` are dictionaries nobody trained (see `oracle`) that are
-    scored on every world of the grid; `figures(results)` draws from stored rows alone;
+    `runs(scale)` is the grid; `bounds` are dictionaries no SAE was trained for (see `oracle`) that are
+    scored on every world of the grid, or on those of world seeds below `bound_seeds`;
+    `figures(results)` draws from stored rows alone;
     `notes(scale)` says what the grid leaves out here. `on(source, scale)` is the grid on
     other data, of an experiment that can be asked for it. With `rates` every contender first tries
     these learning rates (see `tuning`), in the folder `trials` beside the rows.
@@ -39,6 +40,7 @@ class Experiment:
     claims: tuple[Claim | Compare, ...]
     figures: Callable[["Results"], dict[str, "Figure"]]
     bounds: tuple["Bound", ...] = ()
+    bound_seeds: int | None = None
     notes: Callable[[str], list[str]] = lambda scale: []
     on: Callable[["SourceConfig", str], list["Run"]] | None = None
     rates: tuple[float, ...] = ()

@@ -22,13 +22,14 @@ from mpsae.metrics.stability import stability, stability_abs
 from mpsae.oracle import Bound
 from mpsae.progress import Progress
 from mpsae.provenance import provenance
+from mpsae.reencoding import reencodings
 from mpsae.score import Scores, score
 from mpsae.source import Source
 from mpsae.train import Trained, fit, member
 
 MEMBERS_PER_DEVICE = 4  # a stack is the unit that is lost on Ctrl-C, so it is kept short
-BOUND_SEEDS = 3
 SPLIT = "held_out"
+SHOWN = ("ev", "l0", "mcc_signed", "f1_hungarian")  # in the record of a saved SAE
 
 
 class Job(NamedTuple):
@@ -48,13 +49,15 @@ def sweep(
     folder: Path,
     command: str,
     bounds: Iterable[Bound] = (),
+    bound_seeds: int | None = None,
     progress: Progress,
 ) -> list[str]:
     """Do every run that has no finished rows in `folder`; the ids of all runs, in order.
 
     Each stack of runs is trained together, then scored and appended run by run, so an
-    interruption loses at most the stack in work. Raises ValueError for a run that cannot be
-    made, before anything is trained.
+    interruption loses at most the stack in work. `bounds` are scored on every world that knows its
+    truth, at the widths and seeds of its runs; with `bound_seeds`, of world seeds below it.
+    Raises ValueError for a run that cannot be made, before anything is trained.
     """
     jobs = _jobs(runs)
     folder.mkdir(parents=True, exist_ok=True)  # a place that cannot be written to is refused before the work
@@ -62,11 +65,11 @@ def sweep(
     origin = provenance(command, {"name": experiment, "fingerprint": ""})
     place = _Place(experiment, scale, folder, origin)
     bounds = tuple(bounds)
-    worlds = _worlds(jobs) if bounds else []
-    for number, (config, source, fingerprint, seed) in enumerate(worlds, 1):
+    worlds = _worlds(jobs, bound_seeds) if bounds else []
+    for number, job in enumerate(worlds, 1):
         progress.show(f"{experiment}: bounds of world {number} of {len(worlds)}")
         for bound in bounds:
-            _do_bound(bound, config, source, fingerprint, seed, place, finished)
+            finished.add(_do_bound(bound, job, place, finished))
     todo = [job for job in jobs if job.id not in finished]
     if len(todo) < len(jobs):
         progress.say(
@@ -110,12 +113,12 @@ def _jobs(runs: Iterable[Run]) -> list[Job]:
     return list(jobs.values())
 
 
-def _worlds(jobs: list[Job]) -> list[tuple[Any, Source, str, Any]]:
-    """The distinct sources with truth, of the first few world seeds: bounds hardly vary with them."""
+def _worlds(jobs: list[Job], seeds: int | None) -> list[Job]:
+    """One job for each source with truth, width and seed: a difference to a bound is paired by its seed."""
     found = {
-        job.fingerprint: (job.run.source, job.source, job.fingerprint, job.run.seed)
+        (job.fingerprint, job.run.width, job.run.seed): job
         for job in jobs
-        if job.source.truth is not None and job.run.seed.world < BOUND_SEEDS
+        if job.source.truth is not None and (seeds is None or job.run.seed.world < seeds)
     }
     return list(found.values())
 
@@ -176,14 +179,17 @@ def _score(job: Job, one: Trained) -> tuple[Any, dict, Scores, list[tuple[str, V
     if ks and texts is not None:
         more += chain_rows(sae, params, texts, ks)
     scores = score(sae, params, job.source, also=job.run.evaluation.matrices)
-    return sae, params, scores, more + _l0_miss(job.run.sae, scores)
+    l0 = scores.value("l0")
+    assert l0 is not None  # a count is always defined
+    more += reencodings(sae, params, job.source, job.run.evaluation.encoders, l0=l0, seed=job.run.seed.data)
+    return sae, params, scores, more + _l0_miss(job.run.sae, l0)
 
 
-def _l0_miss(sae: Any, scores: Scores) -> list[tuple[str, Value]]:
+def _l0_miss(sae: Any, found: float) -> list[tuple[str, Value]]:
     """Measured L0 over the mean L0 the variant was steered to, - 1; matched is within 2 %."""
     k = getattr(sae, "k", 0)
-    target, found = getattr(sae, "target_l0", 0.0) or (k if isinstance(k, float) else 0.0), scores.value("l0")
-    return [("l0_miss", Value(None if found is None else found / target - 1))] if target else []
+    target = getattr(sae, "target_l0", 0.0) or (k if isinstance(k, float) else 0.0)
+    return [("l0_miss", Value(found / target - 1))] if target else []
 
 
 def _record(job: Job, one: Trained, result: tuple, cost: dict[str, float], place: _Place) -> None:
@@ -208,7 +214,7 @@ def _record(job: Job, one: Trained, result: tuple, cost: dict[str, float], place
             "samples": run.optim.steps * run.optim.batch,
         },
         provenance=origin,
-        scores=[value for value in values if value["metric"] in ("ev", "l0", "mcc_signed", "f1_hungarian")],
+        scores=[value for value in values if value["metric"] in SHOWN and not value["at"]],
     )
     status = {"status": "diverged", "step": one.diverged} if one.diverged >= 0 else {"status": "ok"}
     head = run.identity(job.fingerprint) | {"label": run.label or run.sae.name, "data": run.source.title}
@@ -264,30 +270,27 @@ def _stability(job: Job, params: dict, place: _Place) -> list[tuple[str, Value]]
     return [("stability", stability(mine, other)), ("stability_abs", stability_abs(mine, other))]
 
 
-def _do_bound(
-    bound: Bound, config: Any, source: Source, fingerprint: str, seed: Any, place: _Place, finished: set[str]
-) -> None:
-    """The rows of a dictionary that nobody trained, scored as if it were an architecture."""
-    world = source.truth
-    assert world is not None  # `_worlds` lists only sources that know their truth
-    head = {
-        "source": {"name": config.name} | plain(config) | {"fingerprint": fingerprint},
-        "variant": bound.name,
-        "fields": {"dictionary": bound.dictionary} | ({} if bound.encoder is None else plain(bound.encoder)),
-        "width": len(world.atoms),
-        "seed": plain(seed),
-    }
+def _do_bound(bound: Bound, job: Job, place: _Place, finished: set[str]) -> str:
+    """The rows of a dictionary that no SAE was trained for, scored as if it were an architecture; its id."""
+    run, source = job.run, job.source
+    head = bound.identity(run, source, job.fingerprint)
     run_id = short_id(head)
-    if run_id in finished:
-        return
-    encoder, params = bound.build(world, jax.random.key(seed.init))
-    scores = score(encoder, params, source)
-    origin = place.origin | {"data": {"name": config.name, "fingerprint": fingerprint}}
+    if {run_id, earlier_id(bound, head)} & finished:
+        return run_id
+    scores = score(*bound.build(source, run.seed, head["width"]), source)
+    origin = place.origin | {"data": {"name": run.source.name, "fingerprint": job.fingerprint}}
     _append(
         place,
         run_id,
-        head | {"label": bound.name, "data": config.title},
+        head | {"label": bound.name, "data": run.source.title},
         origin,
         _lines(scores.rows, scores.n),
         {"status": "ok"},
     )
+    return run_id
+
+
+def earlier_id(bound: Bound, head: dict[str, Any]) -> str:
+    """The id of a bound while fields that decide no number were part of it, as some stored rows have them."""
+    every = {} if bound.encoder is None else plain(bound.encoder)
+    return short_id(head | {"fields": head["fields"] | every})

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import PartitionSpec
-from jaxtyping import Array, PyTree
+from jaxtyping import Array, Float, PyTree
 
 from mpsae import mesh
 from mpsae.optim import Optim
@@ -19,6 +19,7 @@ from mpsae.sae import SAE, Context
 from mpsae.source import Source
 
 CHUNK_SECONDS = 1.0
+ROWS_AT_ONCE = 1024  # of `training_rows`
 CHUNK_STEPS = 4  # at least: a chunk populates the pages of its buffers anew, which one step would feel
 
 
@@ -55,6 +56,18 @@ def member(sae: SAE, optim: Optim, *, data: int, init: int, dropout: int) -> Mem
     """A member from its seeds; the streams of the three seeds are independent."""
     keys = [jax.random.fold_in(jax.random.key(seed), tag) for tag, seed in enumerate((data, init, dropout))]
     return Member(sae, optim, *keys)
+
+
+def training_rows(source: Source, seed: int, count: int) -> Float[np.ndarray, "count dim"]:
+    """The first `count` rows of a run with this data seed and batches of `ROWS_AT_ONCE`."""
+    key = jax.random.fold_in(jax.random.key(seed), 0)  # as `member` has it
+    parts = [np.asarray(_batch(source, key, step)) for step in range(-(-count // ROWS_AT_ONCE))]
+    return np.concatenate(parts)[:count]
+
+
+@jax.jit
+def _batch(source: Source, key: Array, step: int) -> Array:
+    return source.batch(key, step, ROWS_AT_ONCE)
 
 
 def fit(

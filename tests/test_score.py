@@ -23,7 +23,8 @@ from scoring import (
 from mpsae import bounds, heldout, kept
 from mpsae import score as scorer
 from mpsae.metrics.base import METRICS, known_metrics, metric
-from mpsae.oracle import Bound, Projection
+from mpsae.oracle import Bound
+from mpsae.projection import Projection
 from mpsae.score import score
 
 WORLD = family(orthonormal(5, 8))

@@ -55,7 +55,7 @@ def main(argv: list[str]) -> int:
         tried = tuning.trials(runs, experiment.rates)
         ids = do(tried, folder=folder / TRIALS)
         runs = tuning.tuned(runs, tried, ids, tidy(load(folder / TRIALS)))
-    do(runs, folder=folder, bounds=experiment.bounds)
+    do(runs, folder=folder, bounds=experiment.bounds, bound_seeds=experiment.bound_seeds)
     stored = results(experiment.name, chosen.scale, chosen.results)
     if not chosen.no_figures:
         figures.draw(experiment, stored, progress)
