@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-ALPHA = 0.1  # of the lasso, in units of the root mean square length of a row
+ALPHA = 0.1  # strength of the lasso on rows of root mean square length 1
 
 
 class Dictionary(NamedTuple):
@@ -40,16 +40,16 @@ def kmeans(rows: Float[np.ndarray, "n dim"], width: int, seed: int) -> Dictionar
 def dictionary_learning(rows: Float[np.ndarray, "n dim"], width: int, seed: int) -> Dictionary:
     """Online dictionary learning, min ½‖x - z D‖² + α‖z‖₁ over z >= 0 and ‖d_i‖ <= 1; the bias is 0.
 
-    α = `ALPHA` times the root mean square length of a row: with scikit-learn's own α = 1 the best
-    code of short rows is 0. One pass over the rows. No mean is taken off, for it would have to be put
-    together from positive codes again. Source: Mairal et al., Online dictionary learning, 2009.
+    α = `ALPHA` on rows of root mean square length 1: under scikit-learn's own α = 1 nearly every code is
+    0, and short rows count as none. One pass over the rows. No mean is taken off, for it would have to be
+    put together from positive codes again. Source: Mairal et al., Online dictionary learning, 2009.
     """
     from sklearn.decomposition import MiniBatchDictionaryLearning
     from sklearn.exceptions import ConvergenceWarning
 
     model = MiniBatchDictionaryLearning(
         width,
-        alpha=ALPHA * float(np.sqrt(np.square(rows).sum(1).mean())),
+        alpha=ALPHA,
         max_iter=1,
         positive_code=True,
         fit_algorithm="cd",
@@ -58,7 +58,7 @@ def dictionary_learning(rows: Float[np.ndarray, "n dim"], width: int, seed: int)
     with warnings.catch_warnings():
         # A few codes on the first, random atoms stop early; the atoms they serve are replaced.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(rows)
+        model.fit(rows / np.sqrt(np.square(rows).sum(1).mean()))
     return Dictionary(_unit(model.components_), np.zeros(rows.shape[1]))
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mpsae import config
 from mpsae.config import Evaluation, Run, Seed
-from mpsae.optim import Optim
+from mpsae.optim import PAPER_TOY, Optim
 from mpsae.sae import known, presets
 from mpsae.saes.batch_topk import BatchTopK
 from mpsae.saes.mp import MatchingPursuit
@@ -54,6 +54,7 @@ runs = st.builds(
         ks=st.lists(st.integers(1, 50), max_size=4).map(tuple),
         matrices=st.lists(st.sampled_from(["gram", "density"]), max_size=2).map(tuple),
         atoms=st.integers(0, 9),
+        encoders=st.lists(st.sampled_from(["mp", "omp"]), max_size=2).map(tuple),
     ),
     label=st.text(max_size=12),
 )
@@ -89,6 +90,20 @@ def other(field, value):
     return (change | {tuple: lambda v: v[1:]})[type(value)](value)
 
 
+def test_the_id_of_a_stored_run_is_what_it_was():
+    """A literal id of results/hierarchy/full, stored before `evaluation.encoders` existed."""
+    run = tiny(
+        source=Tree20(),
+        sae=presets()["mp_paper_toy"],
+        optim=PAPER_TOY,
+        evaluation=Evaluation(matrices=("gram", "cross_gram_codes", "reference_codes")),
+    )
+    fingerprint = run.source.build(0).fingerprint()
+    assert run.id(fingerprint) == "12fede0facfe16e3"
+    asked = dataclasses.replace(run.evaluation, encoders=("omp",))
+    assert dataclasses.replace(run, evaluation=asked).id(fingerprint) != run.id(fingerprint)
+
+
 @pytest.mark.parametrize("name", sorted(SAES))
 def test_every_field_of_a_variant_that_changes_its_result_is_part_of_the_id(name):
     sae, first = SAES[name], tiny(sae=SAES[name]).id(DATA)
@@ -115,7 +130,13 @@ def test_every_other_field_is_part_of_the_id():
             value = other(field, getattr(part, field.name))
             changed = dataclasses.replace(run, **{name: dataclasses.replace(part, **{field.name: value})})
             assert changed.id(DATA) != run.id(DATA), f"{name}.{field.name}"
-    for change in ({"ks": (2,)}, {"matrices": ("gram",)}, {"atoms": 1}, {"examples": 1}):
+    for change in (
+        {"ks": (2,)},
+        {"matrices": ("gram",)},
+        {"atoms": 1},
+        {"examples": 1},
+        {"encoders": ("mp",)},
+    ):
         evaluation = dataclasses.replace(run.evaluation, **change)
         assert dataclasses.replace(run, evaluation=evaluation).id(DATA) != run.id(DATA), change
     assert {*change} <= {field.name for field in dataclasses.fields(Evaluation)}
@@ -239,6 +260,7 @@ def test_values_from_python_are_checked_too():
     for change, part in (
         ({"width": 2.0}, "width = 2.0"),
         ({"evaluation": Evaluation(ks=(1.0,))}, "evaluation.ks has 1.0"),
+        ({"evaluation": Evaluation(encoders=("opm",))}, "did you mean 'omp'"),
         ({"evaluation": Evaluation(atoms=True)}, "evaluation.atoms = True"),
         ({"seed": Seed(world="0")}, "seed.world = '0'"),
     ):

@@ -2,7 +2,6 @@
 
 import functools
 
-import jax
 import numpy as np
 import pytest
 from scoring import (
@@ -22,6 +21,7 @@ from scoring import (
 
 from mpsae import bounds, heldout, kept
 from mpsae import score as scorer
+from mpsae.config import Seed
 from mpsae.metrics.base import METRICS, known_metrics, metric
 from mpsae.oracle import Bound
 from mpsae.projection import Projection
@@ -247,10 +247,14 @@ def test_the_oracle_and_random_rows():
     truth = score(*oracle_codes(WORLD), Rows(X, Z, WORLD), metrics=("ev", "mcc", "f1_truth", "coef_nmse"))
     assert [value.value for _, value in truth.rows] == pytest.approx([1, 1, 1, 0], abs=1e-6)
     top = Bound("oracle top-k", "true", Projection(k=round(float(WORLD.true_l0))))
-    inferred = score(*top.build(WORLD, jax.random.key(0)), Rows(X, Z, WORLD), metrics=("mcc", "l0"))
+    inferred = score(
+        *top.build(Rows(X, Z, WORLD), Seed(), len(WORLD.atoms)), Rows(X, Z, WORLD), metrics=("mcc", "l0")
+    )
     assert inferred.value("mcc") == pytest.approx(1) and inferred.value("l0") <= round(float(WORLD.true_l0))
     floor = Bound("random", "random", Projection(k=2))
-    random = score(*floor.build(WORLD, jax.random.key(0)), Rows(X, Z, WORLD), metrics=("mcc",))
+    random = score(
+        *floor.build(Rows(X, Z, WORLD), Seed(), len(WORLD.atoms)), Rows(X, Z, WORLD), metrics=("mcc",)
+    )
     assert 0.2 < random.value("mcc") < 0.7
 
 

@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scoring import oracle_codes
 
 from mpsae.metrics.base import Truth
-from mpsae.oracle import Bound
 from mpsae.score import score
 from mpsae.source import find_source
 from mpsae.sources.dial import PRESETS, Dial
@@ -105,7 +105,7 @@ METRICS = [
 @pytest.mark.parametrize("name", ORACLES)
 def test_true_codes_on_the_true_dictionary_are_perfect(name):
     source = few(**ORACLES[name])
-    encoder, params = Bound("oracle codes", "true", None).build(source.truth, jax.random.key(0))
+    encoder, params = oracle_codes(source.truth)
     found = score(encoder, params, source, metrics=METRICS)
     for metric in ("mcc_signed", "f1_hungarian"):
         assert found.value(metric) == pytest.approx(1, abs=1e-6)

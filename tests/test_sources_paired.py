@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scoring import oracle_codes
 
 from mpsae.metrics.base import Truth
-from mpsae.oracle import Bound
 from mpsae.pairs import split
 from mpsae.score import score
 from mpsae.source import find_source
@@ -96,7 +96,7 @@ def test_centrings_take_off_the_mean(norm):
 
 def test_true_codes_on_the_true_dictionary_are_perfect():
     source = few(common=1.0)
-    encoder, params = Bound("oracle codes", "true", None).build(source.truth, jax.random.key(0))
+    encoder, params = oracle_codes(source.truth)
     metrics = ["mse_sum", "fvu", "mcc_signed", "f1_hungarian", "l0"]
     found = score(encoder, params, source, metrics=metrics)
     assert found.value("mse_sum") < 1e-10 and found.value("fvu") < 1e-10

@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scoring import oracle_codes
 
 from mpsae.metrics.base import Truth
-from mpsae.oracle import Bound
 from mpsae.score import score
 from mpsae.source import find_source
 from mpsae.sources.ssb import PRESETS, Ssb
@@ -75,7 +75,7 @@ def test_the_fingerprint_moves_with_every_field_and_the_seed(source):
 
 
 def test_true_codes_on_the_true_dictionary_are_perfect(source):
-    encoder, params = Bound("oracle codes", "true", None).build(source.truth, jax.random.key(0))
+    encoder, params = oracle_codes(source.truth)
     metrics = ["mse_sum", "fvu", "mcc_signed", "f1_hungarian", "l0", "absorb_fire"]
     found = score(encoder, params, source, metrics=metrics)
     assert found.value("mse_sum") < 1e-8 and found.value("fvu") < 1e-8

@@ -8,17 +8,20 @@ import numpy as np
 import pytest
 
 from mpsae import rows, saved
+from mpsae.claim import Compare, judge
 from mpsae.config import Evaluation, Run, Seed
-from mpsae.metrics.base import known_metrics
+from mpsae.metrics.base import Value, known_metrics
 from mpsae.optim import Optim
 from mpsae.oracle import Bound
 from mpsae.progress import Progress
+from mpsae.reencoding import reencoded
 from mpsae.saes.mp import MatchingPursuit
 from mpsae.saes.topk import TopK
-from mpsae.score import score
+from mpsae.score import Scores, score
 from mpsae.sources.arrays import Arrays
 from mpsae.sources.tree20 import Tree20
 from mpsae.sweep import sweep
+from mpsae.train import Trained
 
 pytestmark = pytest.mark.xdist_group("sweep")  # the module's folders are made once
 
@@ -41,14 +44,15 @@ class Spy(Progress):
 
 
 def run(seed=0, sae=TopK(k=2), **changes):  # noqa: B008
-    plain = {"source": Tree20(held_out=200), "width": 20, "optim": OPTIM, "seed": Seed.all(seed)}
+    seed = Seed.all(seed) if isinstance(seed, int) else seed
+    plain = {"source": Tree20(held_out=200), "width": 20, "optim": OPTIM, "seed": seed}
     return Run(sae=sae, **(plain | changes))
 
 
-def do(folder, runs, progress=None, bounds=()):
+def do(folder, runs, progress=None, bounds=(), bound_seeds=None):
     """(ids, bytes of the rows file)."""
     ids = sweep(runs, experiment="test", scale="smoke", folder=folder, command="mpsae run test",
-                bounds=bounds, progress=progress or Spy())  # fmt: skip
+                bounds=bounds, bound_seeds=bound_seeds, progress=progress or Spy())  # fmt: skip
     return ids, (folder / "rows.jsonl").read_bytes()
 
 
@@ -136,9 +140,43 @@ def test_bounds_are_scored_once_per_world_and_the_true_codes_are_perfect(swept):
             assert value(group, "mcc_signed") < 0.9 and value(group, "fvu") > 0.01
 
 
+def test_bounds_have_the_widths_and_seeds_of_the_runs_up_to_a_seed(tmp_path, monkeypatch):
+    def untrained(members, sources, *, width, report):
+        return [Trained(one.sae.init(one.init, 20, width), {}, -1, {}) for one in members]
+
+    monkeypatch.setattr("mpsae.sweep.fit", untrained)
+    monkeypatch.setattr("mpsae.sweep.score", lambda *_, **__: Scores([("l0", Value(1.0))], {}, 1))
+    seeds = [Seed(), Seed(init=1), Seed.all(1)]
+    grid = [run(seed=seed, width=width) for seed in seeds for width in (5, 20, 30)]
+    folder = tmp_path / "all"
+    do(folder, grid, bounds=BOUNDS[:1])
+    bounds = [group.run for group in groups(folder).values() if group.run["variant"] == "oracle codes"]
+    found = [(one["width"], Seed(**one["seed"])) for one in bounds]  # of 30 atoms the truth has only 20
+    assert len(found) == 6 and set(found) == {(width, seed) for seed in seeds for width in (5, 20)}
+    few = tmp_path / "few"
+    do(few, grid[6:], bounds=BOUNDS[:1], bound_seeds=1)
+    assert len(groups(few)) == 3  # runs alone
+
+
 def test_bounds_given_once_are_scored_on_every_world(tmp_path):
     do(tmp_path, [run(0), run(1)], bounds=iter(BOUNDS[:1]))
     assert sum(group.run["variant"] == "oracle codes" for group in groups(tmp_path).values()) == 2
+
+
+def test_rows_of_other_encoders_are_stored_at_their_name_and_picked_by_claims(tmp_path):
+    wanted = Evaluation(encoders=("projection", "omp"))
+    (one,), _ = do(tmp_path, [run(0, evaluation=wanted, optim=OPTIM.replace(steps=200))])
+    table = [row for row in rows.tidy(rows.load(tmp_path)) if row["metric"] == "ev"]
+    at = {row["at"].get("encoder", "its own"): row["value"] for row in table}
+    assert set(at) == {"its own", "projection", "omp"} and len(table) == 3
+    better = Compare("omp", "ev", lambda row: row["at"] == {"encoder": "omp"}, lambda row: row["at"] == {},
+                     "higher", scales=("smoke",))  # fmt: skip
+    assert judge(better, table, "smoke").value == pytest.approx(at["omp"] - at["its own"], abs=1e-12)
+    sae, params, record = saved.load(tmp_path / "saes" / one)
+    assert [line["metric"] for line in record["scores"]].count("ev") == 1  # its own
+    again = reencoded(sae, params, "omp", l0=value(groups(tmp_path)[one], "l0"), rows=np.zeros((1, 20)))
+    found = score(*again, Tree20(held_out=200).build(0), metrics=["ev"]).value("ev")
+    assert found == pytest.approx(at["omp"], abs=1e-5)
 
 
 def test_a_finished_grid_is_not_touched(swept):

@@ -16,7 +16,7 @@ from mpsae.saes.matryoshka import Matryoshka
 from mpsae.saes.mp import MatchingPursuit
 from mpsae.saes.relu import ReLU
 from mpsae.saes.topk import TopK
-from mpsae.train import Member, fit, member
+from mpsae.train import Member, fit, member, training_rows
 
 DIM, WIDTH = 6, 8
 OPTIM = Optim(steps=20, batch=16, lr=1e-2, warmup=3.0)
@@ -245,6 +245,13 @@ def test_each_seed_changes_what_it_names_and_nothing_else():
     for name, state in zip(base, states[1:], strict=True):
         for seed, field in shown_by.items():
             assert (state[field] != states[0][field]).any() == (seed == name)
+
+
+@pytest.mark.parametrize("count", [1, 1024, 1500])
+def test_training_rows_are_the_first_of_the_data_seed(count):
+    key = member(TopK(k=2), OPTIM, data=3, init=0, dropout=0).data
+    expected = np.concatenate([np.asarray(source().batch(key, step, 1024)) for step in (0, 1)])[:count]
+    np.testing.assert_allclose(training_rows(source(), 3, count), expected, atol=1e-6)
 
 
 def test_equal_seed_numbers_do_not_give_equal_keys():
