@@ -42,14 +42,15 @@ def test_every_encoder_has_its_rows_and_no_encoder_has_none(rows):
     assert reencodings(TopK(k=2), trained(), SOURCE, (), l0=2.0, seed=0) == []
 
 
-def test_pursuit_with_a_refit_reads_the_true_codes_off_atoms_of_any_length(rows):
+@pytest.mark.parametrize("name", ["mp", "omp"])
+def test_pursuits_read_the_true_codes_off_atoms_of_any_length(rows, name):
     """Two steps hold every support here; what is left on rows of one feature is below `TOL`."""
     scores = {(metric, *value.at.values()): value.value for metric, value in rows}
     true_l0 = (np.asarray(SOURCE.held_out(0)[1]) > 0).sum(1).mean()
-    assert scores["l0", "omp"] == pytest.approx(true_l0, abs=1e-6)
+    assert scores["l0", name] == pytest.approx(true_l0, abs=1e-6)
     for metric in ("ev", "f1_hungarian", "f1_argmax", "auroc"):
-        assert scores[metric, "omp"] == pytest.approx(1.0, abs=1e-4)
-    assert scores["absorb_fire", "omp"] == 0.0
+        assert scores[metric, name] == pytest.approx(1.0, abs=1e-4)
+    assert scores["absorb_fire", name] == 0.0
     assert scores["f1_hungarian", "projection"] < 0.95 and scores["l0", "projection"] == 2.0
 
 

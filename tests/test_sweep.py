@@ -153,6 +153,7 @@ def test_bounds_have_the_widths_and_seeds_of_the_runs_up_to_a_seed(tmp_path, mon
     bounds = [group.run for group in groups(folder).values() if group.run["variant"] == "oracle codes"]
     found = [(one["width"], Seed(**one["seed"])) for one in bounds]  # of 30 atoms the truth has only 20
     assert len(found) == 6 and set(found) == {(width, seed) for seed in seeds for width in (5, 20)}
+    assert rows.load(folder).notes == []  # none is there twice
     few = tmp_path / "few"
     do(few, grid[6:], bounds=BOUNDS[:1], bound_seeds=1)
     assert len(groups(few)) == 3  # runs alone
