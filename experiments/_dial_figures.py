@@ -2,7 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-from _dial_cells import LINKS, WIDTH, at, on
+from _dial_cells import LINKS, WIDTH, K, at, on
 from _field import MAIN, ORACLES, ORDER
 
 from mpsae import plots
@@ -50,7 +50,7 @@ def phase(results, first, firsts, second, seconds, first_title, second_title):
             if j == 0:
                 place.set_ylabel(f"{title}\n\n{second_title}")
     plots.caption(
-        figure, f"320 features on 16 trees, every SAE {WIDTH} atoms wide and asked for L0 5 (true L0 5.4). "
+        figure, f"320 features on 16 trees, every SAE {WIDTH} atoms wide and asked for L0 {K} (true L0 5.4). "
         f"Number: median of {_seeds(results)} seeds. Oracle MP: pursuit on the true dictionary, nothing trained. "
         "Empty: nothing could be measured.",
     )  # fmt: skip
@@ -84,7 +84,7 @@ def lines(results, **dials):
                 axes[i, j].set_xlabel(titles[name])
     if not drawn:
         return None
-    plots.legend(figure, axes[0, 0], columns=7)
+    plots.legend(figure, axes[0, 0], columns=8)
     plots.caption(
         figure, f"One dial at a time from 320 features in 64 dimensions. Median of {_seeds(results)} seeds, band: "
         "95 % bootstrap interval.",
@@ -119,7 +119,7 @@ def factorial(results):
     if not drawn:
         return None
     plots.caption(
-        figure, "Geometry and firing apart: 320 features in 64 dimensions, asked for L0 5. Dot: median of "
+        figure, "Geometry and firing apart: 320 features in 64 dimensions, asked for L0 {K}, true L0 5.4. Dot: median of "
         f"{_seeds(results)} seeds, bar: 95 % bootstrap interval. Black: dictionaries nobody trained.",
     )  # fmt: skip
     return figure

@@ -11,6 +11,7 @@ SIDES = (
     ("fvu", "error (FVU)"),
     ("f1_hungarian", "features told\n(F1, one latent each)"),
     ("mcc_signed", "atoms found\n(mean matched cosine)"),
+    ("absorb_cos_excess", "absorption\n(cosine of child atom and parent)"),
     ("uniqueness", "distinct features\n/ latents"),
 )
 
@@ -22,7 +23,7 @@ def pareto(results, here, title):
     measured = {row["run"]: row["value"] for row in rows if row["metric"] == "l0"}
     if not any(label not in ORACLES for label in labels):
         return None
-    figure, axes = plt.subplots(1, len(SIDES), figsize=(14, 4.6))
+    figure, axes = plt.subplots(1, len(SIDES), figsize=(16.5, 4.8))
     for place, (metric, what) in zip(axes, SIDES, strict=True):
         for label in labels:
             mine = [row for row in rows if row["metric"] == metric and row["label"] == label]

@@ -22,6 +22,7 @@ BOUND_DASHES = {
     "oracle codes": (0, (1, 1)),
     "oracle MP": (0, (4, 2)),
     "oracle top-k": (0, (6, 1, 1, 1)),
+    "oracle threshold": (0, (6, 1, 1, 1)),
     "random": (0, (1, 3)),
 }
 

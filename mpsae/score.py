@@ -53,15 +53,13 @@ def score(
 ) -> Scores:
     """Every requested metric of a frozen SAE on the held-out rows of a source.
 
-    By default all known but those that are computed only on request; `also` names some of these.
-    What needs truth, pursuit steps or a smaller table is null with a note. A code of at
+    By default all known but those that are computed only on request, of which `also` names some, and
+    those about pairs or labels where the rows are none or have none. What needs truth, pursuit steps
+    or a smaller table is null with a note. A code of at
     most `eps` on a unit atom counts as inactive (0 keeps all; 1e-3 in Tree SAE; a pursuit
     without tolerance needs it, or its steps on rounding error count); x̂ keeps every code.
     """
     known = base.known_metrics()
-    usual = [name for name, formula in known.items() if not formula.on_request]
-    asked = dict.fromkeys((*(usual if metrics is None else metrics), *also))
-    wanted = {name: pick(known, name, "metric") for name in asked}
     truth = None if source.truth is None else Truth.of(source.truth)
     atoms = np.asarray(params["atoms"], np.float64)
     if not np.isfinite(atoms).all():
@@ -75,6 +73,10 @@ def score(
         "scores_true": scores_true,
     }
     lacks = {name for name, value in there.items() if value is None}
+    kind = lacks & {"pairs", "labels", "scores_true"}  # no run on such data can have them
+    usual = [name for name, f in known.items() if not f.on_request and not absent(f.arguments, kind)]
+    asked = dict.fromkeys((*(usual if metrics is None else metrics), *also))
+    wanted = {name: pick(known, name, "metric") for name in asked}
 
     missing = {name: absent(formula.arguments, lacks) for name, formula in wanted.items()}
     names = set().union(*(closure(f.arguments) for name, f in wanted.items() if not missing[name]))
