@@ -1,4 +1,4 @@
-"""A forest of complete trees: who is whose child, and what gating and exclusion do to values."""
+"""A forest of complete trees: who is whose child, and what gating and exclusion do."""
 
 import dataclasses
 
@@ -39,6 +39,10 @@ class Forest:
         """How many nodes have children: these are the first ones."""
         return self.spans[-1].start
 
+    def tops(self, features: int) -> Int[np.ndarray, " tops"]:
+        """The roots and the features that stand alone."""
+        return np.r_[: self.roots, self.size : features]
+
     def parents(self, features: int) -> Int[np.ndarray, " features"]:
         """The parent of every feature; -1 for roots and for features that stand alone."""
         parent = np.full(features, -1, np.int32)
@@ -64,30 +68,14 @@ class Forest:
             gate[below] = np.minimum(given * (1 + rivals), 1).reshape(-1)
         return gate
 
-    def settle(
-        self,
-        values: Float[Array, " features"],
-        draw: Float[Array, " inner"],
-        reference: Float[Array, " features"],
-    ) -> Float[Array, " features"]:
-        """What gating, scaling and exclusion leave of one row of values >= 0, level by level.
-
-        A child's value is multiplied by its parent's value / reference[parent], so it is 0 where
-        the parent is; of siblings above 0 one is kept, each with the same probability, by the
-        parent's uniform number `draw` in [0, 1).
-        """
-        settled = [values[: self.roots]]
-        for above, below in zip(self.spans, self.spans[1:], strict=False):
-            ratio = settled[-1] / reference[above]
-            children = values[below].reshape(-1, self.branching) * ratio[:, None]
-            on = children > 0
-            place = jnp.cumsum(on, axis=1) - 1
-            chosen = (draw[above] * on.sum(1)).astype(place.dtype)
-            settled.append(jnp.where(on & (place == chosen[:, None]), children, 0.0).reshape(-1))
-        return jnp.concatenate([*settled, values[self.size :]])
+    def children(self, node: Int[Array, "*shape"]) -> Int[Array, "*shape branching"]:
+        """The children of each of these inner nodes."""
+        first = self.roots + self.branching * node
+        return first[..., None] + jnp.arange(self.branching)
 
     def settled(self, given: Float[np.ndarray, "n features"]) -> Float[np.ndarray, "n features"]:
-        """P(on after `settle`) where feature i of row r is above 0 with probability given[r, i], independently.
+        """P(on after gating and exclusion) where feature i of row r has a value above 0 of its own with
+        probability given[r, i], independently.
 
         Child i is kept with probability P(parent on) · g_i · E 1/(1 + number of siblings on), and the
         mean is ∫₀¹ Π_{j ≠ i} (1 - g_j + g_j s) ds: a polynomial, for which Gauss' rule is exact.
@@ -102,3 +90,16 @@ class Forest:
                 share += weight * factors.prod(2, keepdims=True) / factors
             on[:, below] = (on[:, above, None] * own * share).reshape(len(on), -1)
         return on
+
+
+def one_above_zero(
+    values: Float[Array, "*shape siblings"], draw: Float[Array, "*shape"]
+) -> Int[Array, "*shape"]:
+    """Which of the siblings above 0 is kept, each with the same probability, by `draw` in [0, 1].
+
+    0 where none is above 0.
+    """
+    on = values > 0
+    count = on.sum(-1)
+    chosen = jnp.minimum((draw * count).astype(count.dtype), count - 1)
+    return jnp.argmax(on & (jnp.cumsum(on, axis=-1) - 1 == chosen[..., None]), axis=-1)

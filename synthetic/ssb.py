@@ -10,10 +10,16 @@ from jaxtyping import Array, Float, Int
 from scipy.special import ndtr, ndtri
 
 from synthetic.apart import pushed_apart
-from synthetic.forest import Forest
+from synthetic.forest import Forest, one_above_zero
+from synthetic.places import places
 from synthetic.ssb_recipe import Recipe
+from synthetic.words import normal, uniform, words
 
-AT_ONCE = 2**21  # numbers per array of a block of rows: 8 MiB, 128 rows of 16384 features
+AT_ONCE = 2**21  # numbers per array of `marginals`
+ROWS = {"cpu": 64}  # drawn at a time: arrays of more leave the cache
+WIDE = 1024  # on other devices, where a small block costs as much as a large one
+SLOTS = 2  # open tops per row followed at a time; a block that has more takes another turn
+HIGHEST = jax.lax.Precision.HIGHEST
 COMMON = 2**12  # points of the common causes: marginals to .5 %, their sum to .05 % (measured)
 LEAST_OWN = 0.01  # share of a gate's variance that is always its own
 
@@ -22,13 +28,20 @@ class SsbWorld(struct.PyTreeNode):
     """Features in `atoms`, gates with common causes, and the law of x = z D + offset.
 
     Gate i is open when F_i · ε + own_i η_i > threshold_i, with ε of `rank` normal numbers common to
-    all features and η_i normal. An open gate gives max(0, size_mean + size_std N(0, 1)); then the
-    forest gates, scales and excludes (`Forest.settle`, scaled by value / size_mean of the parent).
-    A row is a function of (world, key, its number) alone, so shorter samples begin longer ones.
+    all features and η_i normal. An open gate gives max(0, size_mean + size_std N(0, 1)). A feature
+    of the forest is 0 where its parent is, else its value times that of its parent / size_mean of
+    the parent; of siblings above 0 one is kept, each with the same probability.
 
-    Memory: the atoms (50 MB at 16384 x 768), the rows asked for, and about 11 arrays of `AT_ONCE`
-    numbers, 92 MB (measured); codes come dense, 66 MB for 1000 rows of 16384 features.
-    Only `forest` is static: worlds of one shape stack.
+    Given ε gates are independent, so gate i is open where a uniform number is below
+    Φ((F_i · ε - threshold_i) / own_i), and what decides nothing is not drawn: all gates of the tops
+    (roots and lone features) are, sizes where one is open, children where their parent is on.
+    Siblings exclude each other, so below an open top there is one path. How finely numbers are
+    drawn is in `synthetic.words`: gates to 2^-32, sizes to 2^-24, both as probabilities.
+
+    A row is a function of (world, key, its number) alone, so shorter samples begin longer ones.
+    Memory beyond the world and what is asked for: 11 MB at 16384 x 768 on a CPU (measured).
+    Codes come dense, 66 MB for 1000 rows. Only `forest` is static: worlds of one
+    shape stack.
     """
 
     atoms: Float[Array, "features dim"]  # unit rows
@@ -49,33 +62,75 @@ class SsbWorld(struct.PyTreeNode):
 
     def sample(self, key: Array, n: int) -> tuple[Float[Array, "n dim"], Float[Array, "n features"]]:
         """n rows x [n, dim] and their codes z [n, features]; pure in (world, key)."""
-        return self._blocks(self._row_and_codes, key, n)
+        return self._blocks(self._rows_and_codes, key, n)
 
     def rows(self, key: Array, n: int) -> Float[Array, "n dim"]:
         """The x of `sample` without ever holding the codes of all n rows."""
-        return self._blocks(lambda key: self._row_and_codes(key)[0], key, n)
+        return self._blocks(lambda keys: self._rows_and_codes(keys)[0], key, n)
 
-    def _blocks(self, one, key, n):
-        # All rows at once would need gates, sizes and random bits of [n, features] each.
-        most = max(1, AT_ONCE // len(self.prob))
-        size = -(-n // -(-n // most)) if n else 1  # equal blocks: no odd one at the end to compile
-        return jax.lax.map(lambda i: one(jax.random.fold_in(key, i)), jnp.arange(n), batch_size=size)
+    def _blocks(self, block, key, n):
+        # Blocks of one size for every n, or the same row would be rounded in other ways.
+        size = ROWS.get(jax.default_backend(), WIDE)
+        numbers = jnp.arange(n + -n % size).reshape(-1, size)
+        keys = jax.vmap(jax.random.fold_in, (None, 0))
+        parts = jax.lax.map(lambda i: block(keys(key, i)), numbers)
+        return jax.tree.map(lambda part: part.reshape(-1, part.shape[2])[:n], parts)
 
-    def _row_and_codes(self, key):
-        codes = self._codes(key)
-        x = jnp.matmul(codes, self.atoms, precision=jax.lax.Precision.HIGHEST) + self.offset
-        return x, codes
+    def _rows_and_codes(self, keys):
+        """x and codes of the rows with these keys: of their open tops, some at a time."""
+        tops = jnp.asarray(self.forest.tops(len(self.prob)))
+        rank = self.factor.shape[1]
+        row_keys, path_keys = jax.vmap(jax.random.split, out_axes=1)(keys)
+        drawn = words(row_keys, rank + len(tops))
+        common = normal(drawn[:, :rank])
+        gate = jnp.matmul(common, self.factor[tops].T, precision=HIGHEST)
+        is_open = places(uniform(drawn[:, rank:]) < self._chance(gate, tops))
+        slots = SLOTS * len(keys)
 
-    def _codes(self, key):
-        common_key, own_key, size_key, draw_key = jax.random.split(key, 4)
-        features, rank = self.factor.shape
-        common = jax.random.normal(common_key, (rank,))
-        gate = jnp.matmul(self.factor, common, precision=jax.lax.Precision.HIGHEST)
-        gate = gate + self.own * jax.random.normal(own_key, (features,))
-        size = self.size_mean + self.size_std * jax.random.normal(size_key, (features,))
-        values = jnp.where(gate > self.threshold, jnp.maximum(size, 0.0), 0.0)
-        draw = jax.random.uniform(draw_key, (self.forest.inner,))
-        return self.forest.settle(values, draw, self.size_mean)
+        def grow(carry):
+            first, x, codes = carry
+            slot = first + jnp.arange(slots)
+            row, place, number = is_open.find(slot)
+            path = jax.vmap(jax.random.fold_in)(path_keys[row], number)
+            node, value = self._paths(path, common[row], tops[place])
+            value = jnp.where(slot < is_open.count, value, 0.0)
+            sums = sum(one[:, None] * self.atoms[where] for one, where in zip(value, node, strict=True))
+            x = x + is_open.spread(sums, first)
+            return first + slots, x, codes.at[row, node].add(value)
+
+        features, dim = self.atoms.shape
+        start = 0, jnp.broadcast_to(self.offset, (len(keys), dim)), jnp.zeros((len(keys), features))
+        return jax.lax.while_loop(lambda carry: carry[0] < is_open.count, grow, start)[1:]
+
+    def _paths(self, keys, common, top):
+        """Nodes and values [1 + levels, slots] from open tops down; a value is 0 from where its path ends."""
+        forest = self.forest
+        levels = forest.depth if forest.inner else 0
+        shape = levels, 1 + 2 * forest.branching, len(top)
+        drawn = words(keys, 1 + shape[0] * shape[1]).T
+        value = self._size(top, drawn[0])
+
+        def descend(carry, drawn):
+            node, value = carry
+            gates, sizes = jnp.split(drawn[1:].T, 2, axis=1)
+            below = forest.children(jnp.minimum(node, forest.inner - 1))
+            gate = jnp.einsum("sbc,sc->sb", self.factor[below], common, precision=HIGHEST)
+            ratio = jnp.where(node < forest.inner, value / self.size_mean[node], 0.0)
+            values = self._size(below, sizes) * ratio[:, None]
+            values = jnp.where(uniform(gates) < self._chance(gate, below), values, 0.0)
+            which = one_above_zero(values, uniform(drawn[0]))[:, None]
+            child = tuple(jnp.take_along_axis(part, which, axis=1)[:, 0] for part in (below, values))
+            return child, child
+
+        below = jax.lax.scan(descend, (top, value), drawn[1:].reshape(shape))[1]
+        return jax.tree.map(lambda one, rest: jnp.concatenate([one[None], rest]), (top, value), below)
+
+    def _chance(self, gate, feature):
+        """P(gate open) given the common part of the gate."""
+        return jax.scipy.special.ndtr((gate - self.threshold[feature]) / self.own[feature])
+
+    def _size(self, feature, drawn):
+        return jnp.maximum(self.size_mean[feature] + self.size_std[feature] * normal(drawn), 0.0)
 
 
 def ssb(key: Array, recipe: Recipe) -> SsbWorld:

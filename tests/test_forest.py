@@ -2,26 +2,14 @@
 
 import itertools
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from synthetic.forest import Forest
+from synthetic.forest import Forest, one_above_zero
 
 SMALL = Forest(2, 3, 2)  # 2 roots, 6 children, 18 grandchildren
 FEATURES = 30  # four stand alone
-
-
-@pytest.fixture(scope="module")
-def settled():
-    """(values, what is left of them) of 20 000 rows in which every node is open with probability .6."""
-    values_key, draw_key = jax.random.split(jax.random.key(0))
-    values = jax.random.uniform(values_key, (20_000, FEATURES), minval=-2, maxval=3)
-    values = jnp.maximum(values, 0)
-    draw = jax.random.uniform(draw_key, (20_000, SMALL.inner))
-    left = jax.jit(jax.vmap(SMALL.settle, (0, 0, None)))(values, draw, jnp.arange(1.0, FEATURES + 1))
-    return np.asarray(values), np.asarray(left)
 
 
 def test_indices_are_handed_out_level_by_level():
@@ -45,34 +33,25 @@ def test_compensation_is_the_published_formula():
     assert gate[2] == 1  # clamped
 
 
-def test_gates_and_exclusion_are_exact(settled):
-    _, left = settled
+def test_tops_and_children_are_those_of_the_parents():
     parent = SMALL.parents(FEATURES)
-    for above in range(SMALL.inner):
-        children = left[:, parent == above] > 0
-        assert children.sum(1).max() == 1
-        assert not children[left[:, above] == 0].any()
+    assert SMALL.tops(FEATURES).tolist() == np.flatnonzero(parent < 0).tolist()
+    nodes = jnp.arange(SMALL.inner).reshape(2, 4)
+    expected = [[np.flatnonzero(parent == node).tolist() for node in row] for row in nodes.tolist()]
+    assert SMALL.children(nodes).tolist() == expected
+    assert Forest(0, 3, 2).tops(5).tolist() == Forest(2, 3, 0).tops(5).tolist() == [0, 1, 2, 3, 4]
 
 
-def test_values_are_scaled_by_the_parent_and_the_rest_is_untouched(settled):
-    values, left = settled
-    parent, reference = SMALL.parents(FEATURES), np.arange(1.0, FEATURES + 1)
-    alone = parent < 0
-    np.testing.assert_array_equal(left[:, alone], values[:, alone])
-    for node in np.flatnonzero(~alone):
-        on = left[:, node] > 0
-        above = parent[node]
-        expected = values[on, node] * left[on, above] / reference[above]
-        np.testing.assert_allclose(left[on, node], expected, rtol=1e-6)
-
-
-def test_where_a_sibling_is_open_one_is_kept_each_alike(settled):
-    values, left = settled
-    whole = (values[:, 2:5] > 0).all(1) & (values[:, 0] > 0)
-    kept = (left[whole, 2:5] > 0).sum(0)
-    assert kept.sum() == whole.sum()
-    error = np.sqrt(whole.sum() * 2 / 9)
-    assert np.abs(kept - whole.sum() / 3).max() < 4 * error
+def test_of_siblings_above_zero_one_is_kept_each_alike():
+    subsets = np.array(list(itertools.product([0.0, 0.5], repeat=4)))
+    draws = np.arange(1200) / 1200
+    which = np.asarray(one_above_zero(jnp.asarray(subsets)[:, None], jnp.asarray(draws)))
+    for subset, kept in zip(subsets > 0, which, strict=True):
+        counts = np.bincount(kept, minlength=4)
+        if subset.any():
+            assert np.abs(counts - subset * 1200 / subset.sum()).max() <= 1, subset
+    last = np.asarray(one_above_zero(jnp.asarray(subsets), jnp.ones(16)))
+    assert [subset[kept] > 0 for subset, kept in zip(subsets, last, strict=True)] == [False] + [True] * 15
 
 
 def test_settled_probabilities_are_those_of_all_subsets():
@@ -88,8 +67,13 @@ def test_settled_probabilities_are_those_of_all_subsets():
     np.testing.assert_allclose(forest.settled(given), expected, rtol=1e-12, atol=1e-16)
 
 
-def test_settled_probabilities_are_met(settled):
-    _, left = settled
+def test_settled_probabilities_are_met_level_by_level():
+    rng, parent = np.random.default_rng(0), SMALL.parents(FEATURES)
+    on = rng.random((20_000, FEATURES)) < 0.6
+    for above in range(SMALL.inner):
+        below = parent == above
+        score = rng.random((len(on), below.sum())) * (on[:, below] & on[:, [above]])
+        on[:, below] = (score > 0) & (score == score.max(1, keepdims=True))
     expected = SMALL.settled(np.full((1, FEATURES), 0.6))[0]
-    error = np.sqrt(expected * (1 - expected) / len(left))
-    assert (np.abs((left > 0).mean(0) - expected) < 4 * error).all()
+    error = np.sqrt(expected * (1 - expected) / len(on))
+    assert (np.abs(on.mean(0) - expected) < 4 * error).all()
