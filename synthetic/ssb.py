@@ -40,8 +40,7 @@ class SsbWorld(struct.PyTreeNode):
 
     A row is a function of (world, key, its number) alone, so shorter samples begin longer ones.
     Memory beyond the world and what is asked for: 11 MB at 16384 x 768 on a CPU (measured).
-    Codes come dense, 66 MB for 1000 rows. Only `forest` is static: worlds of one
-    shape stack.
+    Codes come dense, 66 MB for 1000 rows. Only `forest` is static: worlds of one shape stack.
     """
 
     atoms: Float[Array, "features dim"]  # unit rows

@@ -240,6 +240,13 @@ def test_rows_depend_on_key_and_number_alone(dense):
     assert other and not other & set(map(bytes, x[:77][z[:77].any(1)]))
 
 
+def test_rows_do_not_depend_on_how_many_are_drawn_at_a_time(dense, monkeypatch):
+    world, _, z = dense
+    monkeypatch.setattr("synthetic.ssb.ROWS", {})  # as on a GPU
+    wide = jax.jit(lambda world, key: world.sample(key, 100)[1])(world, jax.random.key(1))
+    np.testing.assert_allclose(wide, z[:100], atol=1e-5)
+
+
 def test_a_stack_of_worlds_equals_each_world_alone(dense):
     worlds = [dense[0], ssb(jax.random.key(7), dataclasses.replace(DENSE, loading=0.1, offset=0.0))]
     stack = jax.tree.map(lambda *leaves: jnp.stack(leaves), *worlds)
