@@ -50,6 +50,7 @@ def sweep(
     command: str,
     bounds: Iterable[Bound] = (),
     bound_seeds: int | None = None,
+    share: tuple[int, int] = (1, 1),
     progress: Progress,
 ) -> list[str]:
     """Do every run that has no finished rows in `folder`; the ids of all runs, in order.
@@ -57,6 +58,7 @@ def sweep(
     Each stack of runs is trained together, then scored and appended run by run, so an
     interruption loses at most the stack in work. `bounds` are scored on every world that knows its
     truth, at the widths and seeds of its runs; with `bound_seeds`, of world seeds below it.
+    With share (i, n) only part i of n is done: n processes can fill one folder, each with its own part.
     Raises ValueError for a run that cannot be made, before anything is trained.
     """
     jobs = _jobs(runs)
@@ -65,15 +67,18 @@ def sweep(
     origin = provenance(command, {"name": experiment, "fingerprint": ""})
     place = _Place(experiment, scale, folder, origin)
     bounds = tuple(bounds)
-    worlds = _worlds(jobs, bound_seeds) if bounds else []
+    first, step = share[0] - 1, share[1]
+    worlds = (_worlds(jobs, bound_seeds) if bounds else [])[first::step]
     for number, job in enumerate(worlds, 1):
         progress.show(f"{experiment}: bounds of world {number} of {len(worlds)}")
         for bound in bounds:
             finished.add(_do_bound(bound, job, place, finished))
-    todo = [job for job in jobs if job.id not in finished]
-    if len(todo) < len(jobs):
+    # Parts are cut before what is finished is left out, so that no two processes ever share a run.
+    mine = [job for stack in _stacks(jobs)[first::step] for job in stack]
+    todo = [job for job in mine if job.id not in finished]
+    if len(todo) < len(mine):
         progress.say(
-            f"{len(jobs) - len(todo)} of {len(jobs)} runs are already in {folder.name}, not run again"
+            f"{len(mine) - len(todo)} of {len(mine)} runs are already in {folder.name}, not run again"
         )
     stacks, done = _stacks(todo), 0
     for jobs_of_stack in stacks:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mpsae import rows, saved
+from mpsae.book import absent
 from mpsae.claim import Compare, judge
 from mpsae.config import Evaluation, Run, Seed
 from mpsae.metrics.base import Value, known_metrics
@@ -49,10 +50,11 @@ def run(seed=0, sae=TopK(k=2), **changes):  # noqa: B008
     return Run(sae=sae, **(plain | changes))
 
 
-def do(folder, runs, progress=None, bounds=(), bound_seeds=None):
+def do(folder, runs, progress=None, bounds=(), bound_seeds=None, share=(1, 1)):
     """(ids, bytes of the rows file)."""
     ids = sweep(runs, experiment="test", scale="smoke", folder=folder, command="mpsae run test",
-                bounds=bounds, bound_seeds=bound_seeds, progress=progress or Spy())  # fmt: skip
+                bounds=bounds, bound_seeds=bound_seeds, share=share,
+                progress=progress or Spy())  # fmt: skip
     return ids, (folder / "rows.jsonl").read_bytes()
 
 
@@ -108,7 +110,12 @@ def test_metrics_curves_and_arrays_that_were_asked_for_are_there(swept):
     arrays = {
         line["metric"]: rows.read_array(folder, line) for line in found[ids[0]].values if "array" in line
     }
-    usual = {name for name, formula in known_metrics().items() if not formula.on_request}
+    usual = {
+        name
+        for name, formula in known_metrics().items()
+        if not formula.on_request and not absent(formula.arguments, {"pairs", "labels", "scores_true"})
+    }
+    assert "energy_image" not in given | usual  # rows that are no pairs have no side
     assert usual - given <= {"cross_gram", "cross_gram_codes", "density", "density_hist", "energy",
                                             "coherence_hist", "reference_codes"}  # fmt: skip
     assert {name: array.shape for name, array in arrays.items()} == {
@@ -293,3 +300,13 @@ def test_a_place_that_cannot_be_written_is_refused_before_any_run_is_trained(tmp
     with pytest.raises(OSError, match="file"):
         do(tmp_path / "file" / "below", [run(0)], progress)
     assert not any("step" in line for line in progress.lines)
+
+
+def test_parts_are_apart_and_together_the_whole(swept, tmp_path):
+    _, ids, _, _ = swept
+    first, _ = do(tmp_path, GRID, bounds=BOUNDS, share=(1, 2))
+    alone = set(groups(tmp_path))
+    second, _ = do(tmp_path, GRID, bounds=BOUNDS, share=(2, 2))
+    assert first == second == ids  # what the grid is does not depend on the part
+    assert alone < set(groups(tmp_path)) == set(groups(swept[0]))
+    assert len(rows.load(tmp_path).notes) == 0  # nothing was done twice

@@ -1,5 +1,6 @@
 """`mpsae run NAME`: an experiment from its grid to rows, figures and verdicts."""
 
+import argparse
 import shlex
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,13 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--scale", choices=SCALES, default="quick", help="smoke < 1 min, quick, full")
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder for rows and figures")
+    parser.add_argument(
+        "--part",
+        type=_part,
+        default=(1, 1),
+        metavar="I/N",
+        help="do part I of N only: N processes, each with a part of its own, fill one folder together",
+    )
     parser.add_argument("--no-figures", action="store_true", help="only make the rows")
     chosen = parser.parse_intermixed_args(argv)
 
@@ -51,16 +59,24 @@ def main(argv: list[str]) -> int:
     folder, command = chosen.results / experiment.name / chosen.scale, f"mpsae run {shlex.join(argv)}"
     runs += [run for name in chosen.also for run in beside(runs, name)]
     do = partial(sweep, experiment=experiment.name, scale=chosen.scale, command=command, progress=progress)
-    if experiment.rates:
+    if experiment.rates:  # never in parts: every part needs all of them
         tried = tuning.trials(runs, experiment.rates)
         ids = do(tried, folder=folder / TRIALS)
         runs = tuning.tuned(runs, tried, ids, tidy(load(folder / TRIALS)))
-    do(runs, folder=folder, bounds=experiment.bounds, bound_seeds=experiment.bound_seeds)
+    do(runs, folder=folder, bounds=experiment.bounds, bound_seeds=experiment.bound_seeds, share=chosen.part)
     stored = results(experiment.name, chosen.scale, chosen.results)
     if not chosen.no_figures:
         figures.draw(experiment, stored, progress)
     print(verdict.lines(experiment, stored))
     return 0
+
+
+def _part(text):
+    """(1, 2) of "1/2"."""
+    first, _, of = text.partition("/")
+    if not (first.isdecimal() and of.isdecimal() and 1 <= int(first) <= int(of)):
+        raise argparse.ArgumentTypeError(f"{text!r} must be I/N with 1 <= I <= N, as 1/2")
+    return int(first), int(of)
 
 
 def _on(experiment, chosen):
