@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mpsae.saes.matryoshka import Matryoshka
     from mpsae.saes.matryoshka_batch_topk import MatryoshkaBatchTopK
     from mpsae.saes.mp import MatchingPursuit
+    from mpsae.saes.mp_adaptive import AdaptivePursuit
     from mpsae.saes.omp import OrthogonalPursuit
     from mpsae.saes.relu import ReLU
     from mpsae.saes.threshold import Threshold
@@ -34,6 +35,7 @@ CONTENTS = {
     "Matryoshka": "mpsae.saes.matryoshka",
     "MatryoshkaBatchTopK": "mpsae.saes.matryoshka_batch_topk",
     "MatchingPursuit": "mpsae.saes.mp",
+    "AdaptivePursuit": "mpsae.saes.mp_adaptive",
     "OrthogonalPursuit": "mpsae.saes.omp",
     "GradientPursuit": "mpsae.saes.gradient_pursuit",
     "JumpReLU": "mpsae.saes.jumprelu",
@@ -46,6 +48,7 @@ CONTENTS = {
 }
 __all__ = [
     "SAE",
+    "AdaptivePursuit",
     "BatchTopK",
     "Code",
     "Context",

@@ -74,8 +74,9 @@ def score(
     }
     lacks = {name for name, value in there.items() if value is None}
     kind = lacks & {"pairs", "labels", "scores_true"}  # no run on such data can have them
-    usual = [name for name, f in known.items() if not f.on_request and not absent(f.arguments, kind)]
-    asked = dict.fromkeys((*(usual if metrics is None else metrics), *also))
+    if metrics is None:
+        metrics = [name for name, f in known.items() if not f.on_request and not absent(f.arguments, kind)]
+    asked = dict.fromkeys((*metrics, *also))
     wanted = {name: pick(known, name, "metric") for name in asked}
 
     missing = {name: absent(formula.arguments, lacks) for name, formula in wanted.items()}

@@ -42,7 +42,7 @@ def test_sign_is_a_power(l0, move):
     np.testing.assert_allclose(factors, move ** np.arange(1, 101), rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["sign", "integral", "follow"])
+@pytest.mark.parametrize("name", ["sign", "integral", "follow", "follow_fast"])
 def test_factor_waits_until_it_is_on(name):
     factors = run(name, [50.0] * 20, [False] * 10 + [True] * 10)[1]
     np.testing.assert_array_equal(factors[:10], 1.0)
@@ -100,14 +100,15 @@ def test_state_keeps_structure_and_types(name):
         assert value.shape == ()
 
 
-def test_follow_matches_its_recurrence():
+@pytest.mark.parametrize("name, gain", [("follow", 0.005), ("follow_fast", 0.02)])
+def test_follow_matches_its_recurrence(name, gain):
     l0s = drifting_l0()
     factor, average, factors = 1.0, None, []
     for l0 in np.asarray(l0s, float):
         average = l0 if average is None else 0.95 * average + 0.05 * l0
-        factor *= np.exp(0.005 * np.clip(np.log(average / TARGET), -1, 1))
+        factor *= np.exp(gain * np.clip(np.log(average / TARGET), -1, 1))
         factors.append(factor)
-    np.testing.assert_allclose(run("follow", l0s, [True] * len(l0s))[1], factors, rtol=1e-4)
+    np.testing.assert_allclose(run(name, l0s, [True] * len(l0s))[1], factors, rtol=1e-4)
 
 
 @pytest.mark.parametrize("start_at", [1e-2, 1.0, 1e2])

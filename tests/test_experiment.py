@@ -25,7 +25,7 @@ from mpsae.score import score
 from mpsae.source import known_sources
 from mpsae.verbs import figures, verdict
 
-NAMES = ("absorption", "concepts", "digits", "expressivity", "hierarchy", "modality")
+NAMES = ("absorption", "concepts", "dials", "digits", "expressivity", "hierarchy", "modality")
 ON_PAIRS = ("concepts", "expressivity", "modality")  # their quick grids are too large to fake here
 BEYOND_SCORES = {"stability", "stability_abs"} | {
     f"curve_{kind}_{what}"
@@ -104,7 +104,7 @@ def test_every_run_of_every_grid_is_valid(name, scale):
     dims = {"tree20": 20, "toy_matryoshka": 20, "digits": 64, "mnist": 784, "scenes": 64, "paired": 64}
     for run in grid:
         run.validate()
-        run.sae.validate(dims[run.source.name], run.width)
+        run.sae.validate(dims.get(run.source.name) or run.source.dim, run.width)
         assert run.label
     ids = {run.id(f"{run.source!r} {run.seed.world}") for run in grid}
     assert len(ids) == len(grid)  # no cell is there twice
