@@ -8,13 +8,16 @@ from _field import MAIN, ORACLES, ORDER
 from mpsae import plots
 from mpsae.intervals import interval
 
-# metric, what it says, scale of the map, whether more is better
+# metric, what it says, scale and colours of the map
 SHOWN = (
     ("f1_hungarian", "features told\n(F1, one latent each)", (0.0, 1.0), "viridis"),
     ("mcc_signed", "atoms found\n(mean matched cosine)", (0.0, 1.0), "viridis"),
     ("absorb_cos_excess", "absorption: cosine of\nchild atom and parent,\nabove the true one", (0.0, 0.7), "magma_r"),
     ("fvu", "error (FVU)", (0.0, 0.6), "magma_r"),
 )  # fmt: skip
+SIDES = tuple((metric, title) for metric, title, _, _ in SHOWN) + (
+    ("uniqueness", "distinct features\n/ latents"),
+)
 LABELS = (*MAIN, "oracle MP")
 
 

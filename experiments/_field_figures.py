@@ -7,24 +7,16 @@ from _field import ORACLES, ORDER, asked
 from mpsae import plots, tuning
 from mpsae.intervals import interval
 
-SIDES = (
-    ("fvu", "error (FVU)"),
-    ("f1_hungarian", "features told\n(F1, one latent each)"),
-    ("mcc_signed", "atoms found\n(mean matched cosine)"),
-    ("absorb_cos_excess", "absorption\n(cosine of child atom and parent)"),
-    ("uniqueness", "distinct features\n/ latents"),
-)
 
-
-def pareto(results, here, title):
-    """Reconstruction and recovery side by side against the measured L0; None without rows."""
+def pareto(results, here, sides, title):
+    """Each of `sides` (metric, words), reconstruction and recovery, over the measured L0; None without rows."""
     rows = [row for row in results.rows if row["at"] == {} and here(row)]
     labels = plots.labels_of(rows, (*ORDER, *ORACLES))
     measured = {row["run"]: row["value"] for row in rows if row["metric"] == "l0"}
     if not any(label not in ORACLES for label in labels):
         return None
-    figure, axes = plt.subplots(1, len(SIDES), figsize=(16.5, 4.8))
-    for place, (metric, what) in zip(axes, SIDES, strict=True):
+    figure, axes = plt.subplots(1, len(sides), figsize=(3.3 * len(sides), 4.8))
+    for place, (metric, what) in zip(axes, sides, strict=True):
         for label in labels:
             mine = [row for row in rows if row["metric"] == metric and row["label"] == label]
             points = []

@@ -142,5 +142,5 @@ EXPERIMENT = Experiment(
     runs=runs,
     claims=CLAIMS,
     figures=figures,
-    bounds=BOUNDS,
+    bounds=lambda runs: BOUNDS,
 )

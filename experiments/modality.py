@@ -121,6 +121,6 @@ EXPERIMENT = Experiment(
     runs=runs,
     claims=CLAIMS,
     figures=figures,
-    bounds=BOUNDS,
+    bounds=lambda runs: BOUNDS,
     on=on,
 )

@@ -4,7 +4,7 @@ import dataclasses
 import importlib.util
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ TRIALS = "trials"  # below the folder of the rows: what the learning rates were 
 class Experiment:
     """What `mpsae run NAME` does, `mpsae figures NAME` draws and `mpsae verdict NAME` judges.
 
-    `runs(scale)` is the grid; `bounds` are dictionaries no SAE was trained for (see `oracle`) that are
+    `runs(scale)` is the grid; `bounds(runs)` are dictionaries no SAE was trained for (see `oracle`) that are
     scored on every world of the grid, or on those of world seeds below `bound_seeds`;
     `figures(results)` draws from stored rows alone;
     `notes(scale)` says what the grid leaves out here. `on(source, scale)` is the grid on
@@ -39,7 +39,7 @@ class Experiment:
     runs: Callable[[str], list["Run"]]
     claims: tuple[Claim | Compare, ...]
     figures: Callable[["Results"], dict[str, "Figure"]]
-    bounds: tuple["Bound", ...] = ()
+    bounds: Callable[[list["Run"]], Sequence["Bound"]] = lambda runs: ()
     bound_seeds: int | None = None
     notes: Callable[[str], list[str]] = lambda scale: []
     on: Callable[["SourceConfig", str], list["Run"]] | None = None

@@ -12,6 +12,7 @@ from mpsae.code import Code
 from mpsae.metrics.base import Value
 from mpsae.norms import sphere
 from mpsae.projection import Cut, Projection, calibrated
+from mpsae.saes.gradient_pursuit import GradientPursuit
 from mpsae.saes.mp import MatchingPursuit
 from mpsae.saes.omp import OrthogonalPursuit
 from mpsae.score import score
@@ -28,6 +29,7 @@ ENCODERS: dict[str, Callable[[float, float], Any]] = {
     "threshold": lambda l0, tol: Cut(l0=l0),
     "mp": lambda l0, tol: MatchingPursuit(k=_whole(l0), tol=tol),
     "omp": lambda l0, tol: OrthogonalPursuit(k=_whole(l0), tol=tol),
+    "gradient_pursuit": lambda l0, tol: GradientPursuit(k=_whole(l0), tol=tol),
 }
 
 

@@ -62,6 +62,10 @@ def sweep(
     Raises ValueError for a run that cannot be made, before anything is trained.
     """
     jobs = _jobs(runs)
+    if share != (1, 1) and not all(job.source.stackable for job in jobs):
+        raise ValueError(
+            "a part of a grid on stored rows cannot be done alone: seeds are compared with seed 0 there"
+        )
     folder.mkdir(parents=True, exist_ok=True)  # a place that cannot be written to is refused before the work
     finished = rows.load(folder).finished
     origin = provenance(command, {"name": experiment, "fingerprint": ""})
@@ -73,14 +77,14 @@ def sweep(
         progress.show(f"{experiment}: bounds of world {number} of {len(worlds)}")
         for bound in bounds:
             finished.add(_do_bound(bound, job, place, finished))
-    # Parts are cut before what is finished is left out, so that no two processes ever share a run.
-    mine = [job for stack in _stacks(jobs)[first::step] for job in stack]
+    # Parts depend on the grid alone, not on what is finished or on how many devices there are here.
+    mine = [job for stack in _stacks(jobs, MEMBERS_PER_DEVICE)[first::step] for job in stack]
     todo = [job for job in mine if job.id not in finished]
     if len(todo) < len(mine):
         progress.say(
             f"{len(mine) - len(todo)} of {len(mine)} runs are already in {folder.name}, not run again"
         )
-    stacks, done = _stacks(todo), 0
+    stacks, done = _stacks(todo, MEMBERS_PER_DEVICE * len(jax.local_devices())), 0
     for jobs_of_stack in stacks:
         what = f"{experiment}: run {done + 1}-{done + len(jobs_of_stack)} of {len(todo)}"
         _do_stack(jobs_of_stack, place, progress, what)
@@ -128,8 +132,8 @@ def _worlds(jobs: list[Job], seeds: int | None) -> list[Job]:
     return list(found.values())
 
 
-def _stacks(jobs: list[Job]) -> list[list[Job]]:
-    """Jobs that can share one compiled program, cut into short stacks, in the order of the grid.
+def _stacks(jobs: list[Job], size: int) -> list[list[Job]]:
+    """Jobs that can share one compiled program, cut into stacks of at most `size`, in the order of the grid.
 
     A grid that runs over its seeds first is thus filled evenly: stopped early, it has fewer seeds
     of everything instead of nothing of some.
@@ -138,7 +142,6 @@ def _stacks(jobs: list[Job]) -> list[list[Job]]:
     for job in jobs:
         data = jax.tree.structure(job.source) if job.source.stackable else job.fingerprint
         alike[jax.tree.structure((job.run.sae, job.run.optim)), job.run.width, data].append(job)
-    size = MEMBERS_PER_DEVICE * len(jax.local_devices())
     stacks = [group[i : i + size] for group in alike.values() for i in range(0, len(group), size)]
     order = {job.id: place for place, job in enumerate(jobs)}
     return sorted(stacks, key=lambda stack: order[stack[0].id])
@@ -178,7 +181,7 @@ def _score(job: Job, one: Trained) -> tuple[Any, dict, Scores, list[tuple[str, V
     """(frozen SAE, its params, scores, rows of its curves)."""
     sae, params = job.run.sae.freeze(one.params, one.state)
     k, ks = getattr(job.run.sae, "k", 0), job.run.evaluation.ks
-    trained = int(k) if k and k == int(k) else None
+    trained = int(k) if k and k == int(k) and not _target(job.run.sae) else None
     more = curves(sae, params, job.source, ks, trained=trained).rows if ks else []
     texts = getattr(job.source, "chains", None)
     if ks and texts is not None:
@@ -192,9 +195,15 @@ def _score(job: Job, one: Trained) -> tuple[Any, dict, Scores, list[tuple[str, V
 
 def _l0_miss(sae: Any, found: float) -> list[tuple[str, Value]]:
     """Measured L0 over the mean L0 the variant was steered to, - 1; matched is within 2 %."""
-    k = getattr(sae, "k", 0)
-    target = getattr(sae, "target_l0", 0.0) or (k if isinstance(k, float) else 0.0)
+    target = _target(sae)
     return [("l0_miss", Value(found / target - 1))] if target else []
+
+
+def _target(sae: Any) -> float:
+    """The mean L0 that training steers to; 0 where it steers to none."""
+    steered = getattr(sae, "controller", "none") != "none" or getattr(sae, "sparsity_loss", "") == "target"
+    k = getattr(sae, "k", 0)
+    return float(sae.target_l0) if steered else k if isinstance(k, float) else 0.0
 
 
 def _record(job: Job, one: Trained, result: tuple, cost: dict[str, float], place: _Place) -> None:

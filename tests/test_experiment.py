@@ -109,7 +109,7 @@ def test_every_run_of_every_grid_is_valid(name, scale):
     ids = {run.id(f"{run.source!r} {run.seed.world}") for run in grid}
     assert len(ids) == len(grid)  # no cell is there twice
     assert all(isinstance(note, str) for note in experiment.notes(scale))
-    for bound in experiment.bounds:
+    for bound in experiment.bounds(grid):
         assert bound.dictionary in ("true", "random")
 
 
@@ -165,7 +165,7 @@ def synthetic(name, scale, root):
         if kind not in made:
             lines, arrays = template(run)
             made[kind] = lines, rows.write_arrays(file.parent, kind, arrays)
-        bounds = experiment.bounds if run.label == grid[0].label else ()
+        bounds = experiment.bounds(grid) if run.label == grid[0].label else ()
         for label in (run.label, *(bound.name for bound in bounds)):
             append(file, name, scale, label, run, made[kind])
     return results(name, scale, root)
@@ -253,7 +253,7 @@ def test_every_claim_finds_its_runs_once_per_seed(name, scale, tmp_path, monkeyp
          "source": {"name": run.source.name} | dataclasses.asdict(run.source), "fields": plain(run.sae),
          "seed": dataclasses.asdict(run.seed), "data": run.source.title}
         for i, run in enumerate(grid)
-        for label in (run.label, *(b.name for b in experiment.bounds if run.label == grid[0].label))
+        for label in (run.label, *(b.name for b in experiment.bounds(grid) if run.label == grid[0].label))
     ]  # fmt: skip
     for claim in experiment.claims:
         found = [

@@ -6,13 +6,16 @@ import pytest
 from scipy.stats import norm
 from scoring import Mixed, Pursuit, Rows, family, mixed, oracle_codes, orthonormal, sampled
 
+from mpsae.saes.mp import MatchingPursuit
 from mpsae.score import score
+from mpsae.sources.dial import Dial
 from synthetic.world import tree_world
 
 NAMES = (
     "flat_mse", "flat_mse_siblings", "hier_mse", "cond_orth", "absorb_cos", "absorb_cos_codes",
     "absorb_cos_argmax",
-    "absorb_cos_excess", "absorb_fire", "absorb_mag", "absorb_full", "absorb_fraction", "split_count",
+    "absorb_cos_excess", "absorb_cos_own", "children_own", "absorb_fire", "absorb_mag", "absorb_full",
+    "absorb_fraction", "split_count",
     "hedging",
     "path_order", "level_by_step", "gram", "cross_gram", "cross_gram_codes",
 )  # fmt: skip
@@ -69,6 +72,8 @@ def test_a_merged_child_under_matching_pursuit():
     assert found.value("absorb_cos") == pytest.approx(np.sqrt(0.5), abs=1e-6)
     assert found.value("absorb_cos_codes") == pytest.approx(np.sqrt(0.5), abs=1e-6)
     assert found.value("absorb_cos_excess") == pytest.approx(np.sqrt(0.5), abs=1e-6)
+    assert found.value("absorb_cos_own") == pytest.approx(np.sqrt(0.5), abs=1e-6)
+    assert found.value("children_own") == 1
     for name in ("absorb_fire", "absorb_full", "absorb_fraction", "absorb_mag"):
         assert found.value(name) == pytest.approx(1, abs=1e-6), name
         assert found.value(name, {"level": 1}) == pytest.approx(1, abs=1e-6), name
@@ -197,3 +202,37 @@ def test_absorption_matchings_disagree_where_atoms_and_codes_do():
     mix = np.eye(5)[:, [0, 2, 1, 3, 4]]
     found = score(Mixed(), mixed(WORLD, atoms=true, mix=mix), Rows(X, Z, WORLD), metrics=NAMES)
     assert found.value("absorb_cos_codes") != found.value("absorb_cos")
+
+
+def test_a_dictionary_that_found_nothing_is_not_free_of_absorption():
+    """What `absorb_cos_excess` takes for recovered in a large random dictionary has no latent of its own."""
+    world = Dial(dim=64, held_out=1000).build(0)
+    rng = np.random.default_rng(0)
+    random = rng.normal(size=(320, 64))
+    truth = np.asarray(world.truth.atoms)
+    names = ["absorb_cos_excess", "absorb_cos_own", "children_own"]
+    scores = [
+        score(MatchingPursuit(k=6, bias="none"), {"atoms": np.float32(atoms)}, world, metrics=names)
+        for atoms in (random, truth)
+    ]
+    assert abs(scores[0].value("absorb_cos_excess")) < 0.1
+    assert scores[0].value("children_own") < 0.02 and scores[1].value("children_own") == 1
+    assert scores[1].value("absorb_cos_own") == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.parametrize("a", [0.0, 0.6])
+@pytest.mark.parametrize("share", [0.4, 0.6])
+def test_a_child_has_a_latent_of_its_own_by_the_energy_in_the_plane_of_it_and_its_parent(a, share):
+    """The latent is √share in the plane, halfway between child and parent, and √(1 - share) outside it."""
+    atoms = np.array([[1.0, 0, 0], [a, np.sqrt(1 - a**2), 0]])
+    world = tree_world(
+        atoms=atoms, parent=[-1, 0], given=[0.9, 0.5], draw=[0, 1], mean=np.ones(2), std=np.zeros(2)
+    )
+    half = (atoms[0] + atoms[1]) / np.linalg.norm(atoms[0] + atoms[1])
+    latent = np.sqrt(share) * half + np.sqrt(1 - share) * np.array([0.0, 0, 1])
+    x, z = sampled(world)
+    params = mixed(world, atoms=np.stack([atoms[0], latent]))
+    found = score(Mixed(), params, Rows(x, z, world), metrics=["absorb_cos_own", "children_own"])
+    assert found.value("children_own") == (share > 0.5)
+    expected = np.sqrt(share) * np.sqrt((1 + a) / 2) - a if share > 0.5 else None
+    assert found.value("absorb_cos_own") == (expected and pytest.approx(expected, abs=1e-6))

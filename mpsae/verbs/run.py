@@ -63,7 +63,13 @@ def main(argv: list[str]) -> int:
         tried = tuning.trials(runs, experiment.rates)
         ids = do(tried, folder=folder / TRIALS)
         runs = tuning.tuned(runs, tried, ids, tidy(load(folder / TRIALS)))
-    do(runs, folder=folder, bounds=experiment.bounds, bound_seeds=experiment.bound_seeds, share=chosen.part)
+    do(
+        runs,
+        folder=folder,
+        bounds=experiment.bounds(runs),
+        bound_seeds=experiment.bound_seeds,
+        share=chosen.part,
+    )
     stored = results(experiment.name, chosen.scale, chosen.results)
     if not chosen.no_figures:
         figures.draw(experiment, stored, progress)
