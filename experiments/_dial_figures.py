@@ -12,13 +12,14 @@ from mpsae.intervals import interval
 SHOWN = (
     ("f1_hungarian", "features told\n(F1, one latent each)", (0.0, 1.0), "viridis"),
     ("mcc_signed", "atoms found\n(mean matched cosine)", (0.0, 1.0), "viridis"),
-    ("absorb_cos_excess", "absorption: cosine of\nchild atom and parent,\nabove the true one", (0.0, 0.7), "magma_r"),
+    ("children_own", "children with an\natom of their own", (0.0, 1.0), "viridis"),
+    ("absorb_cos_own", "absorption: cosine of\nthese atoms and the\nparent, less the true one", (0.0, 0.7), "magma_r"),
     ("fvu", "error (FVU)", (0.0, 0.6), "magma_r"),
 )  # fmt: skip
 SIDES = tuple((metric, title) for metric, title, _, _ in SHOWN) + (
     ("uniqueness", "distinct features\n/ latents"),
 )
-LABELS = (*MAIN, "oracle MP")
+LABELS = (*MAIN, "oracle MP", "random")
 
 
 def phase(results, first, firsts, second, seconds, first_title, second_title):
@@ -30,7 +31,7 @@ def phase(results, first, firsts, second, seconds, first_title, second_title):
     figure, axes = plt.subplots(
         len(SHOWN),
         len(labels),
-        figsize=(1.75 * len(labels) + 1.4, 7.6),
+        figsize=(1.55 * len(labels) + 1.6, 9.2),
         squeeze=False,
         sharex=True,
         sharey=True,
@@ -43,7 +44,7 @@ def phase(results, first, firsts, second, seconds, first_title, second_title):
             place = axes[i, j]
             image = place.imshow(grid, cmap=colours, vmin=low, vmax=high, origin="lower", aspect="auto")
             place.grid(False)
-            _numbers(place, grid, image)
+            plots.numbers(place, grid, image)
             place.set_xticks(range(len(firsts)), [_tick(first, a) for a in firsts])
             place.set_yticks(range(len(seconds)), [f"{b:.3g}" for b in seconds])
             if i == 0:
@@ -54,15 +55,16 @@ def phase(results, first, firsts, second, seconds, first_title, second_title):
                 place.set_ylabel(f"{title}\n\n{second_title}")
     plots.caption(
         figure, f"320 features on 16 trees, every SAE {WIDTH} atoms wide and asked for L0 {K} (true L0 5.4). "
-        f"Number: median of {_seeds(results)} seeds. Oracle MP: pursuit on the true dictionary, nothing trained. "
-        "Empty: nothing could be measured.",
+        f"Number: median of at most {_seeds(results)} seeds. Oracle MP: pursuit on the true dictionary; random: on "
+        "random directions. An atom is a child's own if half of its energy lies in the plane of child and parent. "
+        "Empty: no data.",
     )  # fmt: skip
     return figure
 
 
 def lines(results, **dials):
     """Scores over one dial at a time; None without rows."""
-    figure, axes = plt.subplots(len(SHOWN), len(dials), figsize=(10.5, 9), squeeze=False, sharey="row")
+    figure, axes = plt.subplots(len(SHOWN), len(dials), figsize=(10.5, 11), squeeze=False, sharey="row")
     titles = {
         "noise": "noise energy / signal energy",
         "shared_kappa": "shared variance of magnitudes\n(no independent one)",
@@ -100,7 +102,7 @@ def factorial(results):
     cells = [(link, share) for share in (1.0, 0.0) for link in LINKS]
     names = {"off": "orthogonal", "aligned": "of the tree", "shuffled": "of other nodes"}
     labels = (*ORDER, *ORACLES)
-    figure, axes = plt.subplots(len(SHOWN), len(cells), figsize=(14, 9.5), sharey=True, sharex="row")
+    figure, axes = plt.subplots(len(SHOWN), len(cells), figsize=(14, 12), sharey=True, sharex="row")
     drawn = False
     for j, (link, share) in enumerate(cells):
         for i, (metric, title, _, _) in enumerate(SHOWN):
@@ -122,8 +124,9 @@ def factorial(results):
     if not drawn:
         return None
     plots.caption(
-        figure, "Geometry and firing apart: 320 features in 64 dimensions, asked for L0 {K}, true L0 5.4. Dot: median of "
-        f"{_seeds(results)} seeds, bar: 95 % bootstrap interval. Black: dictionaries nobody trained.",
+        figure, f"Geometry and firing apart: 320 features in 64 dimensions, asked for L0 {K}, true L0 5.4. Directions of "
+        "other nodes: the angles of the tree, but between features that do not fire as parent and child or siblings. "
+        f"Dot: median of {_seeds(results)} seeds, bar: 95 % bootstrap interval. Black: dictionaries nobody trained.",
     )  # fmt: skip
     return figure
 
@@ -143,18 +146,6 @@ def _medians(results, labels, cells):
                 if span.n:
                     found[label, metric, *(part for pair in dials.items() for part in pair)] = span.value
     return found
-
-
-def _numbers(place, grid, image):
-    for y, line in enumerate(grid):
-        for x, value in enumerate(line):
-            if np.isfinite(value):
-                red, green, blue, _ = image.cmap(image.norm(value))
-                dark = 0.3 * red + 0.6 * green + 0.1 * blue < 0.5
-                text = f"{value:.2f}".replace("0.", ".", 1)
-                place.text(
-                    x, y, text, ha="center", va="center", color="white" if dark else "black", fontsize=7
-                )
 
 
 def _tick(dial, value):

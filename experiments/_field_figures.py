@@ -7,13 +7,19 @@ from _field import ORACLES, ORDER, asked
 from mpsae import plots, tuning
 from mpsae.intervals import interval
 
+ORACLE_LOOKS = {
+    label: {"color": "black", "marker": marker, "linewidth": 0.8}
+    for label, marker in zip(ORACLES, "*+x.", strict=True)
+}
+
 
 def pareto(results, here, sides, title):
     """Each of `sides` (metric, words), reconstruction and recovery, over the measured L0; None without rows."""
     rows = [row for row in results.rows if row["at"] == {} and here(row)]
     labels = plots.labels_of(rows, (*ORDER, *ORACLES))
+    trained = [label for label in labels if label not in ORACLES]
     measured = {row["run"]: row["value"] for row in rows if row["metric"] == "l0"}
-    if not any(label not in ORACLES for label in labels):
+    if not trained:
         return None
     figure, axes = plt.subplots(1, len(sides), figsize=(3.3 * len(sides), 4.8))
     for place, (metric, what) in zip(axes, sides, strict=True):
@@ -24,19 +30,20 @@ def pareto(results, here, sides, title):
                 at_k = [row for row in mine if (asked(row) or 0) == k]
                 span = interval(row["value"] for row in at_k)
                 if span.n:
-                    x = float(np.median([measured[row["run"]] for row in at_k]))
+                    x = float(
+                        np.median([measured[row["run"]] for row in at_k if measured[row["run"]] is not None])
+                    )
                     points.append((x, span.value, span.low, span.high))
             if points:
-                table, look = np.array(points).T, plots.look(label, ORDER)
-                if label in ORACLES:
-                    look = {"color": "black", "marker": "*+x."[ORACLES.index(label)], "linewidth": 0.8}
+                table = np.array(points).T
+                look = plots.look(label, trained) if label in trained else ORACLE_LOOKS[label]
                 place.plot(table[0], table[1], label=label, **look)
                 place.fill_between(table[0], table[2], table[3], color=look["color"], alpha=0.16, lw=0)
         place.set(title=what, xlabel="measured L0")
     plots.legend(figure, axes[0], columns=7)
     plots.caption(
         figure, f"{title}: what more active atoms buy, reconstruction beside recovery. Median of "
-        f"{plots.seeds(row for row in rows if row['label'] in ORDER)} seeds, band: 95 % bootstrap interval. "
+        f"{plots.seeds(row for row in rows if row['label'] in trained)} seeds, band: 95 % bootstrap interval. "
         "Black: dictionaries nobody trained.",
     )  # fmt: skip
     return figure
@@ -63,6 +70,7 @@ def rates(results):
     plots.legend(figure, axes, columns=5)
     plots.caption(
         figure, "The same learning rates for every SAE, tried once on a world that is not reported. Ring: "
-        "taken, as the least error among those within 2 % of the L0 asked for (or nearest to it).",
+        "taken, as the least error among those within 2 % of the L0 asked for (or nearest to it). A ring at either end "
+        "may have its optimum beyond.",
     )  # fmt: skip
     return figure

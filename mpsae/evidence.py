@@ -16,6 +16,7 @@ STATUS = {"pass": "holds", "fail": "fails", "contested": "undecided"}  # all els
 # Metrics against a known truth, their names in a sentence, and which way is nearer to the truth.
 RECOVERY = {
     "absorb_cos_codes": ("absorption", "lower"),
+    "absorb_cos_own": ("absorption", "lower"),
     "concept_auroc": ("AUROC of known classes", "higher"),
     "f1_argmax": ("F1 of latents", "higher"),
     "f1_hungarian": ("F1 of matched latents", "higher"),
@@ -27,7 +28,7 @@ RECOVERY = {
     "modality_recovery": ("error of the modality scores", "lower"),
 }
 BESIDE = ("fvu", "l0")
-EQUAL_L0 = 0.1  # relative difference of the medians up to which two L0 count as equal
+EQUAL_L0 = 0.02  # relative difference of the medians up to which two L0 count as equal
 FEW = 3  # with fewer seeds an interval says little
 
 
@@ -49,8 +50,9 @@ class Finding:
 
     @property
     def status(self) -> str:
-        """The verdict's status in the words of the page."""
-        return STATUS.get(self.verdict.status, "no data")
+        """The verdict's status in the words of the page; with fewer than `FEW` seeds nothing is decided."""
+        status = STATUS.get(self.verdict.status, "no data")
+        return "undecided" if status != "no data" and self.verdict.n < FEW else status
 
     @property
     def strength(self) -> float:
@@ -124,20 +126,20 @@ def reconstruction_question(here: Finding, tables: dict[str, Stored]) -> Finding
     """Question C3 on the runs of a `Compare`: does the side that reconstructs better recover better?
 
     The better side is the one of lower FVU, by the whole interval of the
-    difference over the seeds. None where there is none, or where the two median
-    L0 are more than `EQUAL_L0` apart.
+    difference over the seeds. None where there is none, or where its median L0 is
+    above the other's by more than `EQUAL_L0`: what it reconstructs is then bought.
     """
     claim, (a, b), fvu = here.claim, here.l0, here.fvu
     assert isinstance(claim, Compare)
-    if a is None or b is None or abs(a - b) > EQUAL_L0 * max(a, b):
-        return None
     if fvu.low is None or fvu.high is None or fvu.low <= 0 <= fvu.high:
+        return None
+    turn = fvu.low > 0
+    if a is None or b is None or (b if turn else a) > (1 + EQUAL_L0) * (a if turn else b):
         return None
     first, second = sides(claim, tables[here.scale].rows[claim.metric])
     points = {f"{value}" for row in first.values() for value in row["at"].values()}
     point = f" ({', '.join(sorted(points))})" if points else ""
     measure, expect = RECOVERY[claim.metric]
-    turn = fvu.low > 0
     better, worse = map(_labels, (second, first) if turn else (first, second))
     turned = Compare(
         text=f"{better} reconstructs better than {worse}: its {measure}{point} is {expect}",
@@ -175,12 +177,9 @@ def _tests(n: int) -> str:
 
 
 def strongest(findings: list[Finding], status: str) -> Finding | None:
-    """The finding of that status whose `strength` is largest, the first of equals.
-
-    Those of at least `FEW` seeds come before all others.
-    """
+    """The finding of that status whose `strength` is largest, the first of equals."""
     of_status = [one for one in findings if one.status == status]
-    return max(of_status, key=lambda one: (one.verdict.n >= FEW, one.strength), default=None)
+    return max(of_status, key=lambda one: one.strength, default=None)
 
 
 def _finding(experiment: str, claim: Claim | Compare, tables: dict[str, Stored]) -> Finding:

@@ -1,10 +1,11 @@
 """The one writer and the one verifying reader of every file."""
 
+import contextlib
 import fcntl
 import hashlib
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 LONGEST_TAIL = 1 << 16  # bytes of the old end of a file that an appender gets to see
@@ -38,6 +39,18 @@ def write_bytes(path: Path | str, data: bytes) -> None:
 def write_text(path: Path | str, text: str) -> None:
     """`write_bytes` of the text as UTF-8, line ends as given."""
     write_bytes(path, text.encode("utf-8"))
+
+
+@contextlib.contextmanager
+def locked(folder: Path | str) -> Iterator[None]:
+    """Hold an exclusive advisory lock on a folder, made if need be; freed when the process dies."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def append_bytes(path: Path | str, data: bytes, *, mend: Callable[[bytes], bytes]) -> None:

@@ -117,6 +117,19 @@ def heat(axes: Axes, matrix: np.ndarray, *, limit: float = 1.0, title: str = "")
     return image
 
 
+def numbers(axes: Axes, grid: Sequence[Sequence[float]], image: Any) -> None:
+    """The value of every cell of a map in its middle, dark on light and light on dark; none where undefined."""
+    for y, line in enumerate(grid):
+        for x, value in enumerate(line):
+            if np.isfinite(value):
+                red, green, blue, _ = image.cmap(image.norm(value))
+                dark = 0.3 * red + 0.6 * green + 0.1 * blue < 0.5
+                text = f"{value:.2f}".removeprefix("0") if value >= 0 else f"{value:.2f}"
+                axes.text(
+                    x, y, text, ha="center", va="center", color="white" if dark else "black", fontsize=7
+                )
+
+
 def table(axes: Axes, cells: Sequence[Sequence[str]], rows: Sequence[str], columns: Sequence[str]) -> None:
     """Text in a grid, with row and column heads."""
     axes.axis("off")

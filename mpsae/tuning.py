@@ -25,9 +25,16 @@ def trials(runs: Sequence[Run], rates: Sequence[float]) -> list[Run]:
     """Every contender at every rate, once, on the data of its first run in the grid.
 
     A contender is a label at one width and length of training: what it does best at on its first run,
-    it gets on all data and at every L0 of the grid.
+    it gets on all data and at every L0 of the grid. Raises ValueError for stored rows, of which those held
+    out are the same for every seed.
     """
     first = {_contender(run): run for run in reversed(runs)}
+    for source in {run.source for run in first.values()}:
+        if not source.build(SEED).stackable:
+            raise ValueError(
+                f"{source.title}: held-out rows of stored data are the same for every seed,"
+                " so nothing can be tried that is not reported"
+            )
     return [
         dataclasses.replace(
             run,

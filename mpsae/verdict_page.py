@@ -20,14 +20,14 @@ Papers disagree on what that buys. This page judges their claims on the rows sto
 `mpsae verdict --page` writes it; no number and no verdict on it is written by hand.
 
 * **holds**: the whole 95 % interval over the seeds lies where the claim says. **fails**: none of it does.
-  **undecided**: some of it does, or half of the seeds have no value. **no data**: no rows are stored for it.
+  **undecided**: some of it does, half of the seeds have no value, or there are fewer than {FEW}. **no data**: no
+  rows are stored for it.
 * A **test** asks one number of one SAE, or compares two SAEs in it. **Effect** is the median (where a paper has
   means, the mean) over seeds; of two SAEs, the first one named minus the second on the same seeds. Tests of one
   setting share their runs, so they are not independent of each other.
 * **FVU** and **L0** are of the same runs: the share of variance that is not reconstructed, with the word for the
   first SAE named, and the number of atoms used. Where the two L0 differ, so does what the two could afford.
-* **Strongest**: farthest from the bound of its claim, in half widths of its interval, among those with at least {FEW}
-  seeds (among all when none has as many).
+* **Strongest**: farthest from the bound of its claim, in half widths of its interval.
 """
 
 
@@ -95,8 +95,8 @@ def _set_aside(question: Question, studies: list[Study]) -> str:
     if question.id != "C3" or not aside:
         return ""
     return (
-        f" Set aside: {aside} test{'s' * (aside > 1)} against a known truth, as the two L0 differ by more than"
-        f" {EQUAL_L0 * 100:g} % or neither side reconstructs better."
+        f" Set aside: {aside} test{'s' * (aside > 1)} against a known truth, as neither side reconstructs better"
+        f" or the one that does uses over {EQUAL_L0 * 100:g} % more atoms. Nearly all have MP on one side."
     )
 
 

@@ -25,7 +25,9 @@ from mpsae.score import score
 from mpsae.source import known_sources
 from mpsae.verbs import figures, verdict
 
-NAMES = ("absorption", "concepts", "dials", "digits", "expressivity", "hierarchy", "modality")
+NAMES = (
+    "absorption", "concepts", "dials", "digits", "expressivity", "hierarchy", "inference", "modality", "synthbench",
+)  # fmt: skip
 ON_PAIRS = ("concepts", "expressivity", "modality")  # their quick grids are too large to fake here
 BEYOND_SCORES = {"stability", "stability_abs"} | {
     f"curve_{kind}_{what}"

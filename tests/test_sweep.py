@@ -16,12 +16,16 @@ from mpsae.optim import Optim
 from mpsae.oracle import Bound
 from mpsae.progress import Progress
 from mpsae.reencoding import reencoded
+from mpsae.saes.batch_topk import BatchTopK
+from mpsae.saes.jumprelu import JumpReLU
 from mpsae.saes.mp import MatchingPursuit
+from mpsae.saes.mp_adaptive import AdaptivePursuit
+from mpsae.saes.relu import ReLU
 from mpsae.saes.topk import TopK
 from mpsae.score import Scores, score
 from mpsae.sources.arrays import Arrays
 from mpsae.sources.tree20 import Tree20
-from mpsae.sweep import sweep
+from mpsae.sweep import _l0_miss, sweep
 from mpsae.train import Trained
 
 pytestmark = pytest.mark.xdist_group("sweep")  # the module's folders are made once
@@ -300,6 +304,33 @@ def test_a_place_that_cannot_be_written_is_refused_before_any_run_is_trained(tmp
     with pytest.raises(OSError, match="file"):
         do(tmp_path / "file" / "below", [run(0)], progress)
     assert not any("step" in line for line in progress.lines)
+
+
+def test_a_part_on_stored_rows_is_refused(tmp_path):
+    np.save(tmp_path / "rows.npy", np.random.default_rng(0).normal(size=(60, 6)).astype(np.float32))
+    stored = run(source=Arrays(path=str(tmp_path / "rows.npy"), held_out=10), width=6)
+    with pytest.raises(ValueError, match="a part of a grid on stored rows cannot be done alone"):
+        do(tmp_path / "out", [stored], share=(1, 2))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "sae, target",
+    [
+        (TopK(k=3), None),
+        (BatchTopK(k=3.0), 3.0),
+        (ReLU(controller="follow", target_l0=2.0), 2.0),
+        (ReLU(), None),
+        (JumpReLU(target_l0=4.0), 4.0),
+        (JumpReLU(sparsity_loss="count", target_l0=4.0), None),
+        (JumpReLU(sparsity_loss="count", controller="follow", target_l0=4.0), 4.0),
+        (AdaptivePursuit(k=24, target_l0=6.0), 6.0),
+        (AdaptivePursuit(k=24, target_l0=6.0, controller="none"), None),
+    ],
+)
+def test_only_an_sae_that_is_steered_can_miss_its_l0(sae, target):
+    expected = [] if target is None else [("l0_miss", pytest.approx(3.3 / target - 1))]
+    assert [(name, value.value) for name, value in _l0_miss(sae, 3.3)] == expected
 
 
 def test_parts_are_apart_and_together_the_whole(swept, tmp_path):

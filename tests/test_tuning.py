@@ -8,6 +8,7 @@ from mpsae.config import Run, Seed
 from mpsae.optim import Optim
 from mpsae.saes.mp import MatchingPursuit
 from mpsae.saes.topk import TopK
+from mpsae.sources.digits import Digits
 from mpsae.sources.tree20 import Tree20
 from mpsae.tuning import SEED, Trial, best, read, trials, tuned
 
@@ -55,6 +56,12 @@ def test_every_contender_tries_every_rate_once_on_its_first_world_and_on_a_seed_
 def test_another_width_or_length_of_training_is_tuned_on_its_own():
     longer = dataclasses.replace(GRID[0], optim=Optim(steps=9))
     assert len(trials([GRID[0], longer, dataclasses.replace(GRID[0], width=30)], RATES)) == 6
+
+
+def test_on_stored_rows_nothing_is_tried_as_those_held_out_are_the_same_for_every_seed():
+    stored = dataclasses.replace(GRID[0], source=Digits())
+    with pytest.raises(ValueError, match="digits: held-out rows of stored data are the same for every seed"):
+        trials([stored], RATES)
 
 
 def test_the_grid_gets_the_winners_and_is_else_the_same():

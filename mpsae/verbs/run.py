@@ -42,6 +42,7 @@ def main(argv: list[str]) -> int:
 
     from mpsae import mesh, plugin, tuning
     from mpsae.experiment import TRIALS, beside, find, results
+    from mpsae.files import locked
     from mpsae.progress import Progress
     from mpsae.rows import load, tidy
     from mpsae.verbs import figures, verdict
@@ -61,7 +62,8 @@ def main(argv: list[str]) -> int:
     do = partial(sweep, experiment=experiment.name, scale=chosen.scale, command=command, progress=progress)
     if experiment.rates:  # never in parts: every part needs all of them
         tried = tuning.trials(runs, experiment.rates)
-        ids = do(tried, folder=folder / TRIALS)
+        with locked(folder / TRIALS):  # a second process finds them finished
+            ids = do(tried, folder=folder / TRIALS)
         runs = tuning.tuned(runs, tried, ids, tidy(load(folder / TRIALS)))
     do(
         runs,
@@ -70,6 +72,11 @@ def main(argv: list[str]) -> int:
         bound_seeds=experiment.bound_seeds,
         share=chosen.part,
     )
+    if chosen.part != (1, 1):
+        progress.say(
+            f"part {chosen.part[0]} of {chosen.part[1]} is done; once all are: mpsae figures, mpsae verdict"
+        )
+        return 0
     stored = results(experiment.name, chosen.scale, chosen.results)
     if not chosen.no_figures:
         figures.draw(experiment, stored, progress)
