@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from synthetic.clan_gram import cross_rms
 from synthetic.clan_trees import Tree
@@ -177,7 +177,8 @@ def moments(law: str, kappa: float) -> tuple[float, float, float]:
     """(P(f > 0), E f, E f²) of a factor f of this law, clipping at 0 included."""
     if law == "gamma" or kappa == 0:
         return 1.0, 1.0, 1.0 + kappa**2
-    on, density = float(norm.cdf(1 / kappa)), kappa * float(norm.pdf(1 / kappa))
+    edge = 1 / kappa
+    on, density = float(ndtr(edge)), kappa * float(np.exp(-(edge**2) / 2) / np.sqrt(2 * np.pi))
     return on, on + density, (1 + kappa**2) * on + density
 
 
