@@ -91,3 +91,18 @@ def test_weights_that_float16_cannot_hold_are_refused(tmp_path):
         clip.net.logit_scale.fill_(1e6)
     with pytest.raises(ValueError, match="logit_scale has a value that float16 cannot hold"):
         model.save(clip, tmp_path, {})
+
+
+def test_a_missing_package_says_what_to_install(monkeypatch):
+    def missing():
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    def unfit():
+        raise RuntimeError("operator torchvision::nms does not exist")
+
+    monkeypatch.setattr(model, "importable", missing)
+    with pytest.raises(ValueError, match=r"torch is not installed: pip install 'mpsae\[clip\]'"):
+        model.packages()
+    monkeypatch.setattr(model, "importable", unfit)
+    with pytest.raises(ValueError, match="torch and torchvision do not fit each other"):
+        model.packages()

@@ -7,10 +7,9 @@ import pytest
 from clip_samples import CONFIG, draw, local_model, open_clip
 
 from mpsae import cli
-from mpsae.embed import model
 from mpsae.embed import weights as weights_module
 from mpsae.embed.images import ImageFiles
-from mpsae.embed.model import clip_encoder, library
+from mpsae.embed.model import clip_encoder
 from mpsae.embed.weights import _usual_preprocess
 from mpsae.store import read
 
@@ -225,18 +224,3 @@ def test_a_tokenizer_that_is_not_there_is_one_sentence(clip, folder, tmp_path, m
     (tmp_path / "own" / "open_clip_config.json").write_text(json.dumps({"model_cfg": config}))
     with pytest.raises(ValueError, match="its hf_model_name is somebody/own, which comes from the model hub"):
         clip_encoder(name, None)
-
-
-def test_a_missing_package_says_what_to_install(monkeypatch):
-    def missing():
-        raise ModuleNotFoundError("No module named 'torch'", name="torch")
-
-    def unfit():
-        raise RuntimeError("operator torchvision::nms does not exist")
-
-    monkeypatch.setattr(model, "importable", missing)
-    with pytest.raises(ValueError, match=r"torch is not installed: pip install 'mpsae\[clip\]'"):
-        library()
-    monkeypatch.setattr(model, "importable", unfit)
-    with pytest.raises(ValueError, match="torch and torchvision do not fit each other"):
-        library()

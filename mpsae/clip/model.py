@@ -11,6 +11,7 @@ from jaxtyping import Float, UInt8
 from mpsae import record
 from mpsae.clip.words import Words
 from mpsae.files import read_verified, write_bytes, write_text
+from mpsae.vision_wheel import importable
 
 SCHEMA = "mpsae.clip/1"
 RECORD, WEIGHTS = "clip.json", "weights.safetensors"
@@ -136,15 +137,15 @@ def _encode(clip: Clip, encode, rows: np.ndarray) -> Float[np.ndarray, "n dim"]:
     return np.concatenate([np.zeros((0, clip.config["embed_dim"]), np.float32), *parts])
 
 
-def packages():
+def packages() -> tuple[Any, Any]:
     """torch and open_clip, or a ValueError that says what to install."""
+    advice = "pip install 'mpsae[clip]'"
     try:
-        import torch
-
-        from mpsae.vision_wheel import importable
-
         importable()
         import open_clip
+        import torch
     except ImportError as error:
-        raise ValueError(f"{error.name} is not installed: pip install 'mpsae[clip]'") from error
+        raise ValueError(f"{error.name or error} is not installed: {advice}") from error
+    except RuntimeError as error:
+        raise ValueError(f"torch and torchvision do not fit each other ({error}): {advice}") from error
     return torch, open_clip

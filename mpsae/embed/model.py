@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mpsae.clip.model import packages
 from mpsae.embed.encoder import Encoder
 from mpsae.embed.images import workers
 from mpsae.embed.layer import class_token
 from mpsae.embed.weights import Weights, find_weights
 from mpsae.provenance import version
-from mpsae.vision_wheel import importable
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -29,9 +29,7 @@ def clip_encoder(
     a file (see `find_weights`). Raises ValueError when a package, the model, the weights or the
     device is not there, or they do not fit each other.
     """
-    open_clip = library()
-    import torch
-
+    torch, open_clip = packages()
     if device == "cuda" and not torch.cuda.is_available():
         raise ValueError("--device cuda: this torch sees no such device")
     place = "cuda" if device == "cuda" or (device == "auto" and torch.cuda.is_available()) else "cpu"
@@ -63,19 +61,6 @@ def clip_encoder(
         environment={"packages": {package: version(package) for package in PACKAGES}, "device": place},
         notes=weights.notes,
     )
-
-
-def library() -> Any:
-    """open_clip, or a ValueError that says what to install."""
-    advice = "pip install 'mpsae[clip]'"
-    try:
-        importable()
-        import open_clip
-    except ImportError as error:
-        raise ValueError(f"{error.name or error} is not installed: {advice}") from error
-    except RuntimeError as error:
-        raise ValueError(f"torch and torchvision do not fit each other ({error}): {advice}") from error
-    return open_clip
 
 
 def _create(open_clip: Any, weights: Weights, device: str) -> Any:
