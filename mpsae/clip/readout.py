@@ -9,6 +9,7 @@ RIDGE = 1e-3  # of the mean variance, added to the shared covariance
 QUERIES = 1000  # retrieval is among this many
 
 
+# `mpsae.discriminant.Scatter` shrinks more, which moves the accuracies of the scenes by up to .004: both are kept.
 class Discriminant:
     """Linear discriminant with equal priors: argmax over classes of x·Σ⁻¹μ - μ·Σ⁻¹μ / 2.
 
