@@ -2,6 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+from _coherence_figure import NOTE, coherence
 from _pair_figures import CENTRED, labels_in, seeds_of
 from _pairs import asked
 
@@ -13,7 +14,6 @@ CONVENTIONS = (
     ("ev_uncentred", "1 - error / energy\n(uncentred)"),
     ("eff_rank_gram", "effective rank\nof co-activation"),
 )
-BINS = np.linspace(-1, 1, 201)
 
 
 def conventions(rows, name, centring):
@@ -49,33 +49,10 @@ def geometry(results, rows, name, centring):
     """Fig 7, 17: cosines of all pairs, Babel functions, at the L0 of the grid nearest to 4."""
     labels, k = labels_in(rows), min({asked(row) for row in rows} - {None}, key=lambda k: abs(k - 4))
     mine = [row for row in rows if asked(row) == k]
-    figure, axes = plt.subplots(1, 3, figsize=(12.5, 4.2))
-    for label in labels:
-        found = [
-            results.matrix(row)
-            for row in mine
-            if row["metric"] == "coherence_hist" and row["label"] == label and row["array"]
-        ]
-        if found:
-            share = np.sum(found, axis=0) / np.sum(found)
-            colour = plots.look(label, labels)["color"]
-            axes[0].step((BINS[:-1] + BINS[1:]) / 2, np.maximum(share, 1e-6), color=colour, lw=1.1)
-    plots.log_axis(axes[0])
-    axes[0].set(title="cosines of all pairs of atoms", xlabel="cosine", ylabel="share of pairs")
-    for place, metric, title in (
-        (axes[1], "babel", "Babel function, whole dictionary"),
-        (axes[2], "babel_coactive", "Babel function, atoms active together"),
-    ):
-        plots.curve(
-            place, (r for r in mine if r["metric"] == metric), x=lambda row: row["at"]["r"], labels=labels
-        )
-        place.set_xscale("log")
-        plots.log_axis(place)
-        place.set(title=title, xlabel="r (largest sum of r cosines)")
-    plots.legend(figure, axes[1], columns=len(labels))
+    figure = coherence(results, mine, labels, 1e-6)
     plots.caption(
         figure, f"{name}, {CENTRED[centring]}, trained at L0 {k:g}: coherence. Median of {seeds_of(mine)}, "
-        "band: 95 % interval. Co-active values depend on how many atoms are active: compare at equal L0 only.",
+        f"band: 95 % interval. {NOTE}",
     )  # fmt: skip
     return figure
 

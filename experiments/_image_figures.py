@@ -2,11 +2,11 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+from _coherence_figure import NOTE, coherence
 
 from mpsae import plots
 
 ORDER = ("ReLU", "TopK", "BatchTopK", "Matryoshka", "MP", "MP dropout")
-BINS = np.linspace(-1, 1, 201)
 
 
 def stored(results, rows, label, metric):
@@ -70,34 +70,10 @@ def curves_figure(rows, name, k):
 
 def coherence_figure(results, rows, name):
     """How correlated the atoms are, over the whole dictionary and among those active together."""
-    labels = plots.labels_of(rows, ORDER)
-    figure, axes = plt.subplots(1, 3, figsize=(12.5, 4.2))
-    for label in labels:
-        found = stored(results, rows, label, "coherence_hist")
-        if found:
-            share = np.sum(found, axis=0) / np.sum(found)
-            colour = plots.look(label, labels)["color"]
-            axes[0].step((BINS[:-1] + BINS[1:]) / 2, np.maximum(share, 1e-7), color=colour, lw=1.1)
-    plots.log_axis(axes[0])
-    axes[0].set(title="cosines of all pairs of atoms", xlabel="cosine", ylabel="share of pairs")
-    for place, metric, title in (
-        (axes[1], "babel", "Babel function, whole dictionary"),
-        (axes[2], "babel_coactive", "Babel function, atoms active together"),
-    ):
-        plots.curve(
-            place,
-            (row for row in rows if row["metric"] == metric),
-            x=lambda row: row["at"]["r"],
-            labels=labels,
-        )
-        place.set_xscale("log")
-        plots.log_axis(place)
-        place.set(title=title, xlabel="r (largest sum of r cosines)")
-    plots.legend(figure, axes[1], columns=6)
+    figure = coherence(results, rows, plots.labels_of(rows, ORDER), 1e-7)
     plots.caption(
-        figure, f"{name}: coherence. Median of {plots.seeds(rows)} seeds, band: 95 % interval. "
-        "Co-active values depend on how many atoms are active: compare at equal L0 only.",
-    )  # fmt: skip
+        figure, f"{name}: coherence. Median of {plots.seeds(rows)} seeds, band: 95 % interval. {NOTE}"
+    )
     return figure
 
 

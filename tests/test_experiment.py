@@ -75,7 +75,8 @@ def test_a_file_that_cannot_be_loaded_leaves_nothing_behind(here):
         find("halfway.py")
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
     shutil.copy(known()["digits"], path)
-    shutil.copy(known()["digits"].parent / "_image_figures.py", here)
+    for helper in ("_image_figures.py", "_coherence_figure.py"):
+        shutil.copy(known()["digits"].parent / helper, here)
     assert find("halfway.py").name == "digits"
 
 
