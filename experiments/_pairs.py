@@ -45,6 +45,14 @@ def asked(row):
     return row["fields"].get("target_l0") or row["fields"].get("k")
 
 
+def at(data, label, centring="none", k=None, where=None):
+    """Rows of one SAE on one set of pairs at one centring; of one L0 with `k`; pooled, or at the point `where`."""
+    return lambda row: (
+        row["data"] == data and row["label"] == label and row["source"].get("centring") == centring
+        and row["at"] == (where or {}) and (k is None or asked(row) == k)
+    )  # fmt: skip
+
+
 def grid(source, scale, *, ks, seeds, centrings=CENTRINGS, evaluation=Evaluation()):
     """Every SAE at every L0 and centring."""
     return [

@@ -7,7 +7,7 @@ captions from general to specific keeps its order when it is rebuilt from few at
 
 from _concept_figures import chains, levels, recovered
 from _pair_figures import CENTRED
-from _pairs import asked, grid
+from _pairs import at, grid
 
 from mpsae.claim import Compare
 from mpsae.config import Evaluation
@@ -49,34 +49,26 @@ def figures(results):
     return {name: figure for name, figure in drawn.items() if figure is not None}
 
 
-def at(label, k, centring, where):
-    """Rows of one SAE at one L0 and centring on the scenes, at a factor or a k."""
-    return lambda row: (
-        row["data"] == "scenes" and row["label"] == label and row["at"] == where
-        and asked(row) == k
-        and row["source"].get("centring") == centring
-    )  # fmt: skip
-
-
 CLAIMS = tuple(
     Compare(f"{centring}, L0 4: MP's best atoms tell {factor} better than {label}'s (AUROC, images)",
-            "concept_auroc", at("MP", 4, centring, {"factor": factor, "side": "image"}),
-            at(label, 4, centring, {"factor": factor, "side": "image"}), "higher", source="2506.03093, its claim",
-            about="C4", setting=f"scenes, L0 4, {CENTRED[centring]}")
+            "concept_auroc", at("scenes", "MP", centring, 4, {"factor": factor, "side": "image"}),
+            at("scenes", label, centring, 4, {"factor": factor, "side": "image"}), "higher",
+            source="2506.03093, its claim", about="C4", setting=f"scenes, L0 4, {CENTRED[centring]}")
     for centring in CENTRING
     for factor in ("domain", "family", "kind", "hue", "place")
     for label in ("ReLU", "TopK", "BatchTopK")
 ) + tuple(
     Compare(f"{centring}, L0 4: more classes of {factor} have one atom for images and texts in MP than in {label}",
-            "concept_both", at("MP", 4, centring, {"factor": factor}), at(label, 4, centring, {"factor": factor}),
-            "higher", source="2506.03093 Fig 9", about="C5", setting=f"scenes, L0 4, {CENTRED[centring]}")
+            "concept_both", at("scenes", "MP", centring, 4, {"factor": factor}),
+            at("scenes", label, centring, 4, {"factor": factor}), "higher",
+            source="2506.03093 Fig 9", about="C5", setting=f"scenes, L0 4, {CENTRED[centring]}")
     for centring in CENTRING
     for factor in ("family", "kind", "hue", "place")
     for label in ("ReLU", "TopK", "BatchTopK")
 ) + tuple(
     Compare(f"{centring}, L0 4: caption chains keep their order at 2 atoms better in MP than in {label}",
-            "chain_tau_xhat", at("MP", 4, centring, {"k": 2}), at(label, 4, centring, {"k": 2}), "higher",
-            source="measured")
+            "chain_tau_xhat", at("scenes", "MP", centring, 4, {"k": 2}), at("scenes", label, centring, 4, {"k": 2}),
+            "higher", source="measured")
     for centring in CENTRING
     for label in ("ReLU", "TopK", "BatchTopK")
 )  # fmt: skip

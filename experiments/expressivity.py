@@ -6,7 +6,7 @@ against the atoms asked for at inference (8).
 """
 
 from _expressivity_figures import conventions, geometry, inference
-from _pairs import asked, grid
+from _pairs import at, grid
 
 from mpsae.claim import Claim, Compare
 from mpsae.config import Evaluation
@@ -53,14 +53,6 @@ def figures(results):
     return drawn
 
 
-def at(data, label, k, at=None, centring="none"):
-    """Rows of one SAE at one L0 on one set of pairs, pooled or at a point."""
-    return lambda row: (
-        row["data"] == data and row["label"] == label and asked(row) == k and row["at"] == (at or {})
-        and row["source"].get("centring") == centring
-    )  # fmt: skip
-
-
 MAIN = "2506.03093"
 CLAIMS = tuple(
     claim
@@ -68,29 +60,29 @@ CLAIMS = tuple(
     for k in (4, 16)
     for label in ("ReLU", "TopK", "BatchTopK")
     for claim in (
-        Compare(f"{data}, L0 {k}: MP explains more variance than {label}", "ev", at(data, "MP", k),
-                at(data, label, k), "higher", source=f"{MAIN} Fig 5"),
+        Compare(f"{data}, L0 {k}: MP explains more variance than {label}", "ev", at(data, "MP", k=k),
+                at(data, label, k=k), "higher", source=f"{MAIN} Fig 5"),
         Compare(f"{data}, L0 {k}, centred: MP explains more variance than {label}", "ev",
-                at(data, "MP", k, centring="modality"), at(data, label, k, centring="modality"), "higher",
+                at(data, "MP", "modality", k), at(data, label, "modality", k), "higher",
                 source=f"{MAIN} Fig 5"),
         Compare(f"{data}, L0 {k}: MP's dictionary is more coherent than {label}'s", "mean_max_cos",
-                at(data, "MP", k), at(data, label, k), "higher", source=f"{MAIN} Fig 7, 17",
+                at(data, "MP", k=k), at(data, label, k=k), "higher", source=f"{MAIN} Fig 7, 17",
                 about="C6", setting=f"{data}, L0 {k}"),
         Compare(f"{data}, L0 {k}: MP's co-active atoms are less coherent than {label}'s", "babel_coactive",
-                at(data, "MP", k, {"r": 1}), at(data, label, k, {"r": 1}), "lower", source=f"{MAIN} Fig 7",
-                about="C6", setting=f"{data}, L0 {k}"),
+                at(data, "MP", k=k, where={"r": 1}), at(data, label, k=k, where={"r": 1}), "lower",
+                source=f"{MAIN} Fig 7", about="C6", setting=f"{data}, L0 {k}"),
         Compare(f"{data}, L0 {k}: MP's codes have a higher effective rank than {label}'s", "eff_rank_gram",
-                at(data, "MP", k), at(data, label, k), "higher", source=f"{MAIN} Fig 6"),
+                at(data, "MP", k=k), at(data, label, k=k), "higher", source=f"{MAIN} Fig 6"),
     )
 ) + tuple(
     claim
     for k in (4, 16)
     for claim in (
         Claim(f"scenes, L0 {k}: MP's error never rises past its training k", "curve_steps_overshoot",
-              at("scenes", "MP", k), high=1e-6, source=f"{MAIN} Fig 8", about="C7", setting=f"scenes, L0 {k}"),
+              at("scenes", "MP", k=k), high=1e-6, source=f"{MAIN} Fig 8", about="C7", setting=f"scenes, L0 {k}"),
         Claim(f"scenes, L0 {k}: TopK's error rises past its training k", "curve_steps_overshoot",
-              at("scenes", "TopK", k), low=1e-3, source=f"{MAIN} Fig 8", about="C7", setting=f"scenes, L0 {k}"),
-        Claim(f"scenes, L0 {k}: at most 1 % of MP's latents are dead", "dead_frac", at("scenes", "MP", k), high=0.01,
+              at("scenes", "TopK", k=k), low=1e-3, source=f"{MAIN} Fig 8", about="C7", setting=f"scenes, L0 {k}"),
+        Claim(f"scenes, L0 {k}: at most 1 % of MP's latents are dead", "dead_frac", at("scenes", "MP", k=k), high=0.01,
               source="2602.14687", about="C8", setting=f"scenes, L0 {k}"),
     )
 )  # fmt: skip

@@ -10,7 +10,7 @@ takes, and every cross-modal score beside reconstruction.
 """
 
 from _pair_figures import CENTRED, histograms, maps, steps_figure, summary
-from _pairs import CENTRINGS, grid, sources
+from _pairs import CENTRINGS, at, grid, sources
 
 from mpsae.claim import Claim, Compare
 from mpsae.config import Evaluation
@@ -57,18 +57,6 @@ def figures(results):
 
 
 LOST = {"keep": "not_unimodal", "to": "text"}
-
-
-def at(data, label, centring, at=None):
-    """Rows of one SAE on one set of pairs at one centring, pooled or at a point."""
-    return lambda row: (
-        row["data"] == data
-        and row["label"] == label
-        and row["source"].get("centring") == centring
-        and row["at"] == (at or {})
-    )
-
-
 PAPER = "2506.03093 Fig 9"
 RIVALS = ("ReLU", "TopK", "BatchTopK")
 # MP as published has no bias. Where rows are not centred the others have one: MP is judged with it, too.
@@ -91,8 +79,8 @@ CLAIMS = (
     ),
     *(
         Compare(f"{data}, centring {centring}: {mp} loses less retrieval than {label} without unimodal atoms",
-                "delta_r", at(data, mp, centring, LOST), at(data, label, centring, LOST), "lower", margin=0.02,
-                source=PAPER, **c5(data, centring))
+                "delta_r", at(data, mp, centring, where=LOST), at(data, label, centring, where=LOST), "lower",
+                margin=0.02, source=PAPER, **c5(data, centring))
         for data in ("scenes", "paired_gap")
         for centring in CENTRINGS
         for mp in MPS[centring]
