@@ -5,7 +5,7 @@ import hashlib
 import json
 import math
 import typing
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import flax.struct as struct
 import jax
@@ -184,6 +184,13 @@ def known_sources() -> dict[str, type[SourceConfig]]:
 def find_source(name: str) -> type[SourceConfig]:
     """The source config with this id. Raises ValueError with the nearest spelling."""
     return pick(known_sources(), name, "source")
+
+
+def preset_name(config: SourceConfig, presets: dict[str, Any], *, apart: tuple[str, ...]) -> str:
+    """The name of the preset that this config equals but for the fields `apart`, else the id of its source."""
+    own = {field: getattr(config, field) for field in apart}
+    same = (name for name, preset in presets.items() if dataclasses.replace(preset, **own) == config)
+    return next(same, config.name)
 
 
 def world_key(world_seed: int) -> Array:

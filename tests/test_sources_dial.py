@@ -31,18 +31,19 @@ def test_the_source_is_known_and_stackable():
     assert truth.parent.min() == -1 and truth.parent.max() == 68
 
 
-@pytest.mark.parametrize(("name", "shape", "l0"), [("XS", (20, 20), 1.36), ("S", (320, 64), 5.44)])
+@pytest.mark.parametrize(("name", "shape", "l0"), [("dial_XS", (20, 20), 1.36), ("dial_S", (320, 64), 5.44)])
 def test_presets_are_the_specified_ones(name, shape, l0):
     source = PRESETS[name].build(0)
     assert source.truth.atoms.shape == shape
     assert float(source.truth.true_l0) == pytest.approx(l0, rel=1e-6)
-    assert PRESETS[name].title == f"dial_{name}"
+    assert PRESETS[name].title == name
 
 
 def test_the_large_preset_is_valid_and_titles_are_presets_or_the_id():
-    PRESETS["M"].validate()
-    assert (PRESETS["M"].dim, PRESETS["M"].clans, PRESETS["M"].rate) == (256, 64, 0.25)
-    assert dataclasses.replace(PRESETS["M"], held_out=500).title == "dial_M"
+    large = PRESETS["dial_M"]
+    large.validate()
+    assert (large.dim, large.clans, large.rate) == (256, 64, 0.25)
+    assert dataclasses.replace(large, held_out=500).title == "dial_M"
     assert Dial(correlation=0.123).title == "dial"
 
 

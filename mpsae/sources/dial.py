@@ -1,8 +1,6 @@
 """Superposed hierarchies whose geometry and firing move independently, as a source."""
 
-import dataclasses
-
-from mpsae.source import SourceConfig, WorldSource, check_held_out, world_key, world_source
+from mpsae.source import SourceConfig, WorldSource, check_held_out, preset_name, world_key, world_source
 from synthetic.dial import Dials, dial
 
 
@@ -14,10 +12,7 @@ class Dial(Dials, SourceConfig, name="dial"):
     @property
     def title(self) -> str:
         """The name of the preset that has these dials, else `dial`."""
-        return next((f"dial_{name}" for name, dials in PRESETS.items() if self._same(dials)), self.name)
-
-    def _same(self, other: "Dial") -> bool:
-        return dataclasses.replace(self, held_out=other.held_out) == other
+        return preset_name(self, PRESETS, apart=("held_out",))
 
     def validate(self) -> None:
         """Refuse dials no world can be made of, and partial blocks."""
@@ -31,9 +26,9 @@ class Dial(Dials, SourceConfig, name="dial"):
         return world_source(self, world_seed, dial(world_key(world_seed), self), held_out=self.held_out)
 
 
-# XS is the paper's tree alone; S and M hold 5 features per dimension.
+# dial_XS is the paper's tree alone; the others hold 5 features per dimension.
 PRESETS = {
-    "XS": Dial(dim=20, clans=1, rate=1.0),
-    "S": Dial(),
-    "M": Dial(dim=256, clans=64),
+    "dial_XS": Dial(dim=20, clans=1, rate=1.0),
+    "dial_S": Dial(),
+    "dial_M": Dial(dim=256, clans=64),
 }

@@ -1,13 +1,12 @@
 """Two modalities with known concepts, modality scores and cross moments, as a source of paired rows."""
 
-import dataclasses
 from typing import ClassVar
 
 import numpy as np
 
 from mpsae.metrics.base import TrueScores
 from mpsae.pairs import CENTRINGS, centres
-from mpsae.source import SourceConfig, WorldSource, check_held_out, world_key, world_source
+from mpsae.source import SourceConfig, WorldSource, check_held_out, preset_name, world_key, world_source
 from synthetic.concepts import Dials, paired
 from synthetic.paired import PairedWorld
 
@@ -39,10 +38,8 @@ class Paired(Dials, SourceConfig, name="paired"):
     @property
     def title(self) -> str:
         """The name of the preset that has these dials, else `paired`."""
-        return next((f"paired_{name}" for name, dials in PRESETS.items() if self._same(dials)), self.name)
-
-    def _same(self, other: "Paired") -> bool:
-        return dataclasses.replace(self, centring=other.centring, held_out=other.held_out) == other
+        titles = {f"paired_{name}": preset for name, preset in PRESETS.items()}
+        return preset_name(self, titles, apart=("centring", "held_out"))
 
     def validate(self) -> None:
         """Refuse dials no world can be made of, an unknown centring, partial blocks and half pairs."""

@@ -1,11 +1,9 @@
 """SynthSAEBench-16k and its smaller versions as a source."""
 
-import dataclasses
-
 import jax
 from jaxtyping import Array, Float
 
-from mpsae.source import SourceConfig, WorldSource, check_held_out, world_key, world_source
+from mpsae.source import SourceConfig, WorldSource, check_held_out, preset_name, world_key, world_source
 from synthetic.ssb import SsbWorld, ssb
 from synthetic.ssb_recipe import Recipe
 
@@ -32,10 +30,7 @@ class Ssb(Recipe, SourceConfig, name="ssb"):
     @property
     def title(self) -> str:
         """The name of the preset that has these numbers, else `ssb`."""
-        return next((name for name, preset in PRESETS.items() if self._same(preset)), self.name)
-
-    def _same(self, other: "Ssb") -> bool:
-        return dataclasses.replace(self, held_out=other.held_out) == other
+        return preset_name(self, PRESETS, apart=("held_out",))
 
     def validate(self) -> None:
         """Refuse numbers no world can be made of, and partial blocks."""
