@@ -54,7 +54,11 @@ def at(data, label, centring="none", k=None, where=None):
 
 
 def grid(source, scale, *, ks, seeds, centrings=CENTRINGS, evaluation=Evaluation()):
-    """Every SAE at every L0 and centring."""
+    """Every SAE at every L0 and centring. Raises ValueError for a source that is not of pairs."""
+    if "centring" not in {field.name for field in dataclasses.fields(source)}:
+        raise ValueError(
+            f"{source.title} is no set of pairs of an image and a text: it has no field centring"
+        )
     return [
         Run(
             source=dataclasses.replace(source, centring=centring),

@@ -21,9 +21,7 @@ CENTRING = ("none", "modality")
 
 def on(source, scale):
     """Every SAE on one set of pairs. Raises ValueError for pairs without labels."""
-    if getattr(source.build(0), "labels", None) is None:
-        raise ValueError(f"{source.title} has no labels, and concepts is about known factors")
-    return grid(
+    runs = grid(
         source,
         scale,
         ks=KS[scale],
@@ -31,6 +29,9 @@ def on(source, scale):
         centrings=CENTRING,
         evaluation=Evaluation(ks=(1, 2, 3, 4, 6, 8, 12, 16)),
     )
+    if getattr(source.build(0), "labels", None) is None:
+        raise ValueError(f"{source.title} has no labels, and concepts is about known factors")
+    return runs
 
 
 def runs(scale):

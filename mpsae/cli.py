@@ -6,7 +6,7 @@ import sys
 import traceback
 
 VERBS = {
-    "list": "variants, sources, metrics and experiments, a line each",
+    "list": "variants, sources, worlds, metrics and experiments, a line each",
     "run": "run an experiment: mpsae run hierarchy --scale quick",
     "figures": "redraw an experiment's figures from its rows",
     "verdict": "what rows say about the contested questions; with an experiment, about each of its claims",

@@ -1,7 +1,6 @@
 """The contract: what a sparse autoencoder is, and the registry of those known."""
 
 import dataclasses
-import importlib
 import typing
 from typing import ClassVar
 
@@ -14,7 +13,7 @@ from jaxtyping import Array, Float, PyTree
 from mpsae.code import Code
 from mpsae.fields import check, leaf, static
 from mpsae.norms import NORMS
-from mpsae.registry import load_all, pick, refuse_twice
+from mpsae.registry import load_all, pick, presets_of, refuse_twice
 
 REGISTRY: dict[str, type["SAE"]] = {}
 
@@ -139,9 +138,7 @@ def known() -> dict[str, type[SAE]]:
 
 def presets() -> dict[str, SAE]:
     """Hyperparameters that reproduce published forms, by name: the `PRESETS` of variant modules."""
-    modules = sorted({cls.__module__ for cls in known().values()})
-    tables = [getattr(importlib.import_module(name), "PRESETS", {}) for name in modules]
-    return {name: sae for table in tables for name, sae in table.items()}
+    return presets_of(known().values())
 
 
 def find(name: str) -> type[SAE]:

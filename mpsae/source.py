@@ -5,7 +5,8 @@ import hashlib
 import json
 import math
 import typing
-from typing import Any, ClassVar, Protocol
+from collections.abc import Mapping
+from typing import ClassVar, Protocol
 
 import flax.struct as struct
 import jax
@@ -13,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8, UInt32
 
-from mpsae.registry import load_all, pick, refuse_twice
+from mpsae.registry import load_all, pick, presets_of, refuse_twice
 from mpsae.shuffle import shuffled
 from synthetic.world import GENERATOR
 
@@ -186,7 +187,12 @@ def find_source(name: str) -> type[SourceConfig]:
     return pick(known_sources(), name, "source")
 
 
-def preset_name(config: SourceConfig, presets: dict[str, Any], *, apart: tuple[str, ...]) -> str:
+def worlds() -> dict[str, SourceConfig]:
+    """Worlds that have a name of their own, by it: the `PRESETS` of source modules."""
+    return presets_of(known_sources().values())
+
+
+def preset_name(config: SourceConfig, presets: Mapping[str, SourceConfig], *, apart: tuple[str, ...]) -> str:
     """The name of the preset that this config equals but for the fields `apart`, else the id of its source."""
     own = {field: getattr(config, field) for field in apart}
     same = (name for name, preset in presets.items() if dataclasses.replace(preset, **own) == config)

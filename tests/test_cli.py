@@ -19,7 +19,10 @@ from mpsae.optim import Optim
 from mpsae.rows import load
 from mpsae.sae import REGISTRY, known, presets
 from mpsae.saes.topk import TopK
-from mpsae.source import known_sources
+from mpsae.source import known_sources, worlds
+from mpsae.sources.dial import Dial
+from mpsae.sources.paired import Paired
+from mpsae.sources.ssb import Ssb
 from mpsae.sources.tree20 import Tree20
 
 SOURCE = ("source:tree20", "--source.held-out", "200")
@@ -149,7 +152,7 @@ def test_list_names_everything(mpsae):
     code, out, err = mpsae("list")
     assert code == 0 and not err
     there = {line.split()[0] for line in out.splitlines()}
-    assert there >= {*known(), *presets(), *known_sources(), *known_metrics()}
+    assert there >= {*known(), *presets(), *known_sources(), *worlds(), *known_metrics()}
     assert there >= {"hierarchy", "absorption", "digits"}
     assert mpsae("list", "sources")[1].splitlines()[0] == f"sources ({len(known_sources())})"
 
@@ -168,9 +171,17 @@ REFUSED = {
     "option": (["run", "hierarchy", "--resutls", "x"], ["--resutls", "did you mean --results"]),
     "no such data": (
         ["run", "modality", "--data", "clip_lik"],
-        ["--data clip_lik: no such folder or file", "clip_like"],
+        ["--data clip_lik: no such folder or file", "ssb16k", "did you mean 'clip_like'"],
     ),
     "data of its own": (["run", "hierarchy", "--data", "gap"], ["hierarchy is about data of its own"]),
+    **{
+        f"{name} on no pairs": (["run", name, "--data", "dial_S"], ["dial_S is no set of pairs", "centring"])
+        for name in ("modality", "expressivity", "concepts")
+    },
+    "field of data": (
+        ["run", "modality", "--data", "gap:omision=0.2"],
+        ["'omision'", "did you mean 'omission'"],
+    ),
     "no labels": (["run", "concepts", "--data", "gap"], ["paired_gap has no labels"]),
     "no results": (["verdict", "hierarchy", "--results", "none"], ["none", "mpsae run hierarchy"]),
     "nothing to train": (["train"], ["sae:mp", "sae:topk"]),
@@ -340,6 +351,23 @@ def test_an_experiment_file_from_elsewhere_runs_draws_and_is_judged(mpsae):
     refuse(mpsae, ["verdict", path, "--scale", "full"], "results/mine/full", "mpsae run mine --scale full")
     Path("results/mine/smoke/rows.jsonl").write_bytes(rows_file.replace(b'"fvu"', b'"fvv"'))
     refuse(mpsae, ["verdict", path], "rows.jsonl", "damaged")
+
+
+def test_data_are_a_world_by_its_name_with_fields_of_its_own(mpsae):
+    asked = "def on(source, scale): raise ValueError(f'{scale}: {source!r}')\nEXPERIMENT = Experiment(on=on,"
+    path = experiment("1e9")
+    path.write_text(path.read_text().replace("EXPERIMENT = Experiment(", asked))
+    words = ["run", path, "--scale", "smoke", "--data"]
+    for place, source in {
+        "dial_S": Dial(),
+        "dial_S:correlation=0.6,clans=4": Dial(correlation=0.6, clans=4),
+        "ssb8": Ssb().scaled(8),
+        "gap:centring=modality": Paired(delta=1.5, centring="modality"),
+    }.items():
+        refuse(mpsae, [*words, place], f"smoke: {source!r}")
+    for taken in ("dial_S", "ssb", "paired_gap", "scenes"):
+        Path(f"{taken}.npy").write_bytes(b"")
+        refuse(mpsae, [*words, f"{taken}.npy"], f"figures would call it {taken}", "rename it")
 
 
 def test_ctrl_c_ends_in_one_line_and_keeps_what_is_finished(here):

@@ -19,7 +19,9 @@ from mpsae.source import (
     fixed_order,
     known_sources,
     world_key,
+    worlds,
 )
+from mpsae.sources import dial, paired, ssb
 
 KEY = jax.random.key(0)
 
@@ -212,3 +214,10 @@ def test_block_rule_and_fixed_order():
         check_held_out(rows)
     np.testing.assert_array_equal(np.sort(fixed_order(1797)), np.arange(1797))
     assert fixed_order(1797)[:6].tolist() == [618, 47, 955, 855, 556, 1344]  # splits never move
+
+
+def test_worlds_are_the_presets_of_every_source_and_none_hides_another():
+    tables = [dial.PRESETS, paired.PRESETS, ssb.PRESETS]
+    assert worlds() == {name: preset for table in tables for name, preset in table.items()}
+    assert len(worlds()) == sum(map(len, tables))
+    assert {"dial_S", "gap", "ssb8"} < worlds().keys()

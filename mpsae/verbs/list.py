@@ -1,17 +1,17 @@
 """`mpsae list`: what there is to run, to train, to train on and to measure."""
 
+import dataclasses
 import inspect
 
 from mpsae.verbs.arguments import Arguments
 
 
 def main(argv: list[str]) -> int:
-    """Print variants, presets, sources, metrics and experiments, a line each."""
-    parser = Arguments(prog="mpsae list", description="Variants, sources, metrics and experiments.")
-    kinds = ("variants", "presets", "sources", "metrics", "experiments")
-    parser.add_argument("kind", nargs="?", choices=kinds, help="only this kind")
+    """Print variants, presets, sources, worlds, metrics and experiments, a line each."""
+    parser = Arguments(prog="mpsae list", description="Variants, sources, worlds, metrics and experiments.")
+    parser.add_argument("kind", nargs="?", choices=tuple(TABLES), help="only this kind")
     chosen = parser.parse_args(argv)
-    for kind in kinds if chosen.kind is None else [chosen.kind]:
+    for kind in TABLES if chosen.kind is None else [chosen.kind]:
         table = TABLES[kind]()
         width = max(map(len, table), default=0)
         print(f"{kind} ({len(table)})")
@@ -28,13 +28,19 @@ def _variants() -> dict[str, str]:
 def _presets() -> dict[str, str]:
     from mpsae.sae import presets
 
-    return {name: repr(sae) for name, sae in presets().items()}
+    return {name: _call(sae) for name, sae in presets().items()}
 
 
 def _sources() -> dict[str, str]:
     from mpsae.source import known_sources
 
     return {name: _first_line(cls) for name, cls in known_sources().items()}
+
+
+def _worlds() -> dict[str, str]:
+    from mpsae.source import worlds
+
+    return {name: _call(source) for name, source in worlds().items()}
 
 
 def _metrics() -> dict[str, str]:
@@ -49,6 +55,13 @@ def _experiments() -> dict[str, str]:
     return {name: find(name).question for name in known()}
 
 
+def _call(config) -> str:
+    """What makes this config: its id and the fields that are not at their defaults."""
+    given = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)
+             if getattr(config, field.name) != field.default}  # fmt: skip
+    return f"{config.name}({', '.join(f'{name}={value!r}' for name, value in given.items())})"
+
+
 def _first_line(thing) -> str:
     return (inspect.getdoc(thing) or "").split("\n", 1)[0]
 
@@ -57,6 +70,7 @@ TABLES = {
     "variants": _variants,
     "presets": _presets,
     "sources": _sources,
+    "worlds": _worlds,
     "metrics": _metrics,
     "experiments": _experiments,
 }

@@ -24,9 +24,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--data",
         metavar="PLACE[:FIELD=V,...]",
-        help="run on these pairs instead: a folder of `mpsae embed`, a .npy, .npz or .safetensors file of"
-        " [2, n, dim], or a preset of the paired world (clean, gap, angle, omission, clip_like); fields as"
-        " rows.npy:norm=unit,held_out=0",
+        help="run on this instead: pairs, from a folder of `mpsae embed` or a .npy, .npz or .safetensors file of"
+        " [2, n, dim], or a world by its name (see `mpsae list worlds`); fields as rows.npy:norm=unit,held_out=0"
+        " or gap:omission=0.2",
     )
     parser.add_argument("--scale", choices=SCALES, default="quick", help="smoke < 1 min, quick, full")
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder for rows and figures")
@@ -93,21 +93,26 @@ def _part(text):
 
 
 def _on(experiment, chosen):
-    """The grid on a folder of embeddings or a paired world."""
+    """The grid on a folder of embeddings, a file or a world that has a name."""
     from mpsae.config import with_fields
+    from mpsae.registry import nearest
+    from mpsae.source import worlds
     from mpsae.sources.embeddings import Embeddings
-    from mpsae.sources.paired import PRESETS
 
     if experiment.on is None:
         raise ValueError(f"--data {chosen.data}: experiment {experiment.name} is about data of its own")
     name, fields = chosen.data, ""
     if "=" in chosen.data.rpartition(":")[2]:
         name, _, fields = chosen.data.rpartition(":")
-    there = Path(name).exists()
-    if not there and name not in PRESETS:
-        raise ValueError(f"--data {name}: no such folder or file, and no preset: {', '.join(PRESETS)}")
-    source = Embeddings(path=name) if there else PRESETS[name]
-    if there and source.title in ("scenes", "paired", *(preset.title for preset in PRESETS.values())):
+    there, known = Path(name).exists(), worlds()
+    if not there and name not in known:
+        raise ValueError(
+            f"--data {name}: no such folder or file, and no world is called so:"
+            f" known are {', '.join(known)}{nearest(name, known)}"
+        )
+    source = Embeddings(path=name) if there else known[name]
+    ours = {"scenes"} | {taken for world in known.values() for taken in (world.name, world.title)}
+    if there and source.title in ours:
         raise ValueError(f"--data {name}: figures would call it {source.title}, as data of ours; rename it")
     if fields:
         source = with_fields(source, dict(field.partition("=")[::2] for field in fields.split(",")))
