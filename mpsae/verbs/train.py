@@ -108,14 +108,16 @@ def _parse(words: list[str]) -> Any:
     import tyro
 
     from mpsae.optim import Optim
-    from mpsae.registry import pick
+    from mpsae.registry import nearest, pick
     from mpsae.sae import known, presets
     from mpsae.source import known_sources
 
     tables: dict[str, dict[str, Any]] = {"sae": known() | presets(), "source": known_sources()}
+    groups: dict[str, Any] = {"optim": Optim}
     for kind, _, name in (word.partition(":") for word in words):
         if kind in tables and name:
-            pick({entry.replace("_", "-"): None for entry in tables[kind]}, name.replace("_", "-"), kind)
+            spelt = {entry.replace("_", "-"): entry for entry in tables[kind]}
+            groups[kind] = tables[kind][pick(spelt, name.replace("_", "-"), kind)]
     options = dataclasses.make_dataclass(
         "Options",
         [
@@ -139,7 +141,18 @@ def _parse(words: list[str]) -> Any:
         if not stop.code:
             print(shown.getvalue(), end="")
             raise
-        raise ValueError(_one_line(said.getvalue() + shown.getvalue())) from None
+        line = _one_line(said.getvalue() + shown.getvalue())
+        if unknown := re.search(r"Unrecognized options: ([^\s,]+)", line):
+            hint = nearest(unknown[1], _names(options, groups))
+            line = f"unrecognized arguments: {unknown[1]}{hint} (see mpsae train --help)"
+        raise ValueError(line) from None
+
+
+def _names(options: Any, groups: dict[str, Any]) -> list[str]:
+    """How every option is spelt; those of an SAE or a source are known once it is chosen."""
+    own = {field.name for field in dataclasses.fields(options)} - {"sae", "source", "optim"} | {"help"}
+    of_groups = {f"{group}.{field.name}" for group, of in groups.items() for field in dataclasses.fields(of)}
+    return [f"--{name}".replace("_", "-") for name in sorted(own | of_groups)]
 
 
 def _choice(entries: dict[str, Any]) -> Any:
