@@ -151,10 +151,18 @@ def test_every_verb_has_a_help_page(verb, mpsae):
 def test_list_names_everything(mpsae):
     code, out, err = mpsae("list")
     assert code == 0 and not err
-    there = {line.split()[0] for line in out.splitlines()}
+    there = {line.split()[0] for line in out.splitlines() if line}
     assert there >= {*known(), *presets(), *known_sources(), *worlds(), *known_metrics()}
     assert there >= {"hierarchy", "absorption", "digits"}
     assert mpsae("list", "sources")[1].splitlines()[0] == f"sources ({len(known_sources())})"
+    first, *groups = mpsae("list", "metrics")[1].split("\n\n")
+    assert first == f"metrics ({len(known_metrics())})"
+    heading, *lines = groups[[group.split()[0] for group in groups].index("sparsity:")].splitlines()
+    assert heading == "  sparsity: How many latents fire, how often, and how unevenly."
+    assert (
+        {"l0", "hoyer", "dead_1e-5"} < {line.split()[0] for line in lines} < known_metrics().keys() - {"fvu"}
+    )
+    assert any(line.split() == ["mp_clean", "mp()"] for line in mpsae("list", "presets")[1].splitlines())
 
 
 # what is typed, parts of the line

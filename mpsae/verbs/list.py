@@ -2,8 +2,11 @@
 
 import dataclasses
 import inspect
+import sys
 
 from mpsae.verbs.arguments import Arguments
+
+Groups = dict[str, dict[str, str]]  # heading, or "" for none -> name -> text
 
 
 def main(argv: list[str]) -> int:
@@ -12,47 +15,55 @@ def main(argv: list[str]) -> int:
     parser.add_argument("kind", nargs="?", choices=tuple(TABLES), help="only this kind")
     chosen = parser.parse_args(argv)
     for kind in TABLES if chosen.kind is None else [chosen.kind]:
-        table = TABLES[kind]()
-        width = max(map(len, table), default=0)
-        print(f"{kind} ({len(table)})")
-        print("\n".join(f"  {name.ljust(width)}  {text}" for name, text in sorted(table.items())))
+        groups = TABLES[kind]()
+        names = [name for table in groups.values() for name in table]
+        width = max(map(len, names), default=0)
+        print(f"{kind} ({len(names)})")
+        for heading, table in sorted(groups.items()):
+            print(f"\n  {heading}\n" if heading else "", end="")
+            print("\n".join(f"  {name.ljust(width)}  {text}" for name, text in sorted(table.items())))
     return 0
 
 
-def _variants() -> dict[str, str]:
+def _variants() -> Groups:
     from mpsae.sae import known
 
-    return {name: _first_line(cls) for name, cls in known().items()}
+    return {"": {name: _first_line(cls) for name, cls in known().items()}}
 
 
-def _presets() -> dict[str, str]:
+def _presets() -> Groups:
     from mpsae.sae import presets
 
-    return {name: _call(sae) for name, sae in presets().items()}
+    return {"": {name: _call(sae) for name, sae in presets().items()}}
 
 
-def _sources() -> dict[str, str]:
+def _sources() -> Groups:
     from mpsae.source import known_sources
 
-    return {name: _first_line(cls) for name, cls in known_sources().items()}
+    return {"": {name: _first_line(cls) for name, cls in known_sources().items()}}
 
 
-def _worlds() -> dict[str, str]:
+def _worlds() -> Groups:
     from mpsae.source import worlds
 
-    return {name: _call(source) for name, source in worlds().items()}
+    return {"": {name: _call(source) for name, source in worlds().items()}}
 
 
-def _metrics() -> dict[str, str]:
+def _metrics() -> Groups:
     from mpsae.metrics.base import known_metrics
 
-    return {name: _first_line(formula.function) for name, formula in known_metrics().items()}
+    groups: Groups = {}
+    for name, formula in known_metrics().items():
+        module = sys.modules[formula.function.__module__]
+        heading = f"{module.__name__.rpartition('.')[2]}: {_first_line(module)}"
+        groups.setdefault(heading, {})[name] = _first_line(formula.function)
+    return groups
 
 
-def _experiments() -> dict[str, str]:
+def _experiments() -> Groups:
     from mpsae.experiment import find, known
 
-    return {name: find(name).question for name in known()}
+    return {"": {name: find(name).question for name in known()}}
 
 
 def _call(config) -> str:
