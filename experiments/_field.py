@@ -15,6 +15,7 @@ from mpsae.saes.relu import ReLU
 from mpsae.saes.topk import TopK
 
 MAIN = ("ReLU", "TopK", "BatchTopK", "JumpReLU", "Matryoshka", "MP", "MP adaptive")
+SMOKE = ("TopK", "MP")  # enough to see that everything runs
 ORDER = (*MAIN, "MP released", "OMP", "Gated", "LISTA", "MP no revival", "MP dropout", "MP ball")
 ORACLES = ("oracle codes", "oracle MP", "oracle threshold", "random")
 RATES = (1e-3, 3e-3, 1e-2)

@@ -20,7 +20,7 @@ from _dial_cells import (
     world,
 )
 from _dial_figures import SIDES, factorial, lines, phase
-from _field import MAIN, RATES, bounds, field
+from _field import MAIN, RATES, SMOKE, bounds, field
 from _field_figures import pareto, rates
 
 from mpsae.claim import Claim, Compare
@@ -37,9 +37,9 @@ BATCH = 512
 def first(scale):
     """(label, SAE, dials): every SAE on geometry x firing and over L0, the main ones over superposition."""
     steps, every = STEPS[scale], field(K, STEPS[scale])
-    plan = [(label, sae, {}) for label, sae in every.items()]
     if scale == "smoke":
-        return plan
+        return [(label, every[label], {}) for label in SMOKE]
+    plan = [(label, sae, {}) for label, sae in every.items()]
     crossed = [{"link": link, "hierarchy": share} for share in (1.0, 0.0) for link in LINKS]
     plan += [(label, sae, dials) for dials in crossed for label, sae in every.items()]
     plan += [(label, every[label], {"dim": dim}) for dim in DIMS for label in MAIN]
@@ -59,7 +59,8 @@ def then(scale):
         turned += [{"kappa": 0.0, "shared_kappa": shared} for shared in SHARED]
         turned += [{"hierarchy": share} for share in HIERARCHIES]
     every = field(K, STEPS[scale])
-    return [(label, every[label], dials) for dials in turned for label in MAIN]
+    labels = SMOKE if scale == "smoke" else MAIN
+    return [(label, every[label], dials) for dials in turned for label in labels]
 
 
 def runs(scale):

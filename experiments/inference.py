@@ -7,7 +7,7 @@ On the first world of `dials` (a tree in geometry and in firing, superposed) and
 import dataclasses
 
 from _dial_cells import WIDTH, K, world
-from _field import RATES, field
+from _field import RATES, SMOKE, field
 from _field_figures import rates
 from _inference_figures import TRUE, matrix, reads
 
@@ -47,6 +47,7 @@ def runs(scale):
         for seed in range(SEEDS[scale])
         for source, width, k in settings(scale)
         for label, sae in field(k, STEPS[scale]).items()
+        if scale != "smoke" or label in SMOKE
     ]
 
 

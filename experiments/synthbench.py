@@ -6,7 +6,7 @@ interference everything divided by 4 fits two CPU cores. `--data ssb16k` runs th
 
 import dataclasses
 
-from _field import MAIN, RATES, bounds, field, forms, l0s
+from _field import MAIN, RATES, SMOKE, bounds, field, forms, l0s
 from _field_figures import pareto, rates
 from _synthbench_figures import SIDES, table
 
@@ -38,6 +38,8 @@ def on(source, scale):
     first, *others = (l0(k, source.dim) for k in KS[scale])
     plan = list((field(first, steps) | forms(first, steps)).items())
     plan += [(label, field(k, steps)[label]) for k in others for label in MAIN]
+    if scale == "smoke":
+        plan = [(label, sae) for label, sae in plan if label in SMOKE]
     return [
         Run(
             source=source,
