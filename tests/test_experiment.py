@@ -13,12 +13,13 @@ import pytest
 from mpsae import rows
 from mpsae.chains import chain_rows
 from mpsae.claim import judge
-from mpsae.config import plain
+from mpsae.config import deciding, plain
 from mpsae.experiment import Results, find, known, results
 from mpsae.inference import curves
 from mpsae.metrics.base import known_metrics
 from mpsae.plots import style
 from mpsae.progress import Progress
+from mpsae.reencoding import METRICS as REENCODED
 from mpsae.saes.mp import MatchingPursuit
 from mpsae.scales import SCALES
 from mpsae.score import score
@@ -130,6 +131,8 @@ def measured(name, width, ks):
     """(source, params, scores, rows with curves) of an untrained pursuit on a small source of this kind."""
     kind = known_sources()[name]
     small = {"held_out": 1000} if "held_out" in kind.__dataclass_fields__ else {}
+    if name == "ssb":  # the published one has 16 384 features
+        small |= {"features": 340, "dim": 96, "roots": 4, "apart_steps": 0}
     source = kind(**small).build(0)
     sae = MatchingPursuit(k=2)
     params = sae.init(jax.random.key(0), source.dim, width)
@@ -239,8 +242,19 @@ def unsynced(path, data, *, mend):
 def points(run, metric):
     """Where a metric has rows: all over a curve, or pooled."""
     stand_in = {"mnist": "digits"}.get(run.source.name, run.source.name)
-    *_, values = measured(stand_in, run.width, run.evaluation.ks)
+    there = curve_points(stand_in, run.width, run.evaluation.ks, metric)
+    return there + [{"encoder": name} for name in run.evaluation.encoders if metric in REENCODED]
+
+
+@functools.cache
+def curve_points(source, width, ks, metric):
+    *_, values = measured(source, width, ks)
     return [value.at for name, value in values if name == metric] or [{}]
+
+
+def cell(run):
+    """What bounds are made for."""
+    return repr((run.source, run.width, run.seed))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -251,12 +265,17 @@ def test_every_claim_finds_its_runs_once_per_seed(name, scale, tmp_path, monkeyp
         (tmp_path / "mnist.npz").write_bytes(b"")
         monkeypatch.setattr(sys.modules["mpsae_experiment_digits"], "MNIST", tmp_path / "mnist.npz")
     grid = experiment.runs(scale)
+    bounds = [
+        (bound.name, {} if bound.encoder is None else deciding(bound.encoder))
+        for bound in experiment.bounds(grid)
+    ]
+    first = {cell(run): i for i, run in reversed(list(enumerate(grid)))}  # a bound is there once per cell
     heads = [
         {"run": f"{i}", "scale": scale, "label": label, "value": 1.0, "variant": run.sae.name, "split": "held_out",
-         "source": {"name": run.source.name} | dataclasses.asdict(run.source), "fields": plain(run.sae),
+         "source": {"name": run.source.name} | dataclasses.asdict(run.source), "fields": fields,
          "seed": dataclasses.asdict(run.seed), "data": run.source.title}
         for i, run in enumerate(grid)
-        for label in (run.label, *(b.name for b in experiment.bounds(grid) if run.label == grid[0].label))
+        for label, fields in ((run.label, plain(run.sae)), *(bounds if first[cell(run)] == i else ()))
     ]  # fmt: skip
     for claim in experiment.claims:
         found = [

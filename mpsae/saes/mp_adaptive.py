@@ -23,7 +23,7 @@ class AdaptivePursuit(MatchingPursuit, name="mp_adaptive"):
     """
 
     controller: str = static(default="follow_fast", choices=tuple(CONTROLLERS))
-    k: int = static(default=32, low=1)
+    k: int = static(default=16, low=1)
     tol: float = leaf(default=0.5, above=0.0)
     target_l0: float = leaf(default=8.0, above=0.0)
     control_from: float = leaf(default=0.1, low=0.0, high=1.0)
