@@ -91,8 +91,8 @@ def lines(results, **dials):
         return None
     plots.legend(figure, axes[0, 0], columns=8)
     plots.caption(
-        figure, f"One dial at a time from 320 features in 64 dimensions. Median of {_seeds(results)} seeds, band: "
-        "95 % bootstrap interval.",
+        figure, f"One dial at a time from 320 features in 64 dimensions. Median of at most {_seeds(results)} seeds, "
+        "band: 95 % bootstrap interval.",
     )  # fmt: skip
     return figure
 
@@ -101,7 +101,7 @@ def factorial(results):
     """Scores of every SAE by geometry and by firing; None without rows."""
     cells = [(link, share) for share in (1.0, 0.0) for link in LINKS]
     names = {"off": "orthogonal", "aligned": "of the tree", "shuffled": "of other nodes"}
-    labels = (*ORDER, *ORACLES)
+    labels = plots.labels_of(results.rows, (*ORDER, *ORACLES))
     figure, axes = plt.subplots(len(SHOWN), len(cells), figsize=(14, 12), sharey=True, sharex="row")
     drawn = False
     for j, (link, share) in enumerate(cells):
@@ -112,7 +112,7 @@ def factorial(results):
                 span = interval([r["value"] for r in results.rows if r["metric"] == metric and here(r)])
                 if span.n:
                     drawn = True
-                    colour = "black" if label in ORACLES else plots.look(label, ORDER)["color"]
+                    colour = "black" if label in ORACLES else plots.look(label, (*ORDER, *labels))["color"]
                     place.plot([span.low, span.high], [y, y], color=colour, lw=2.2, alpha=0.5)
                     place.plot([span.value], [y], "o", color=colour)
             place.set_yticks(range(len(labels)), reversed(labels))
@@ -126,7 +126,8 @@ def factorial(results):
     plots.caption(
         figure, f"Geometry and firing apart: 320 features in 64 dimensions, asked for L0 {K}, true L0 5.4. Directions of "
         "other nodes: the angles of the tree, but between features that do not fire as parent and child or siblings. "
-        f"Dot: median of {_seeds(results)} seeds, bar: 95 % bootstrap interval. Black: dictionaries nobody trained.",
+        f"Dot: median of at most {_seeds(results)} seeds, bar: 95 % bootstrap interval. Black: dictionaries nobody "
+        "trained.",
     )  # fmt: skip
     return figure
 
@@ -149,7 +150,7 @@ def _medians(results, labels, cells):
 
 
 def _tick(dial, value):
-    return f"{WIDTH / value:.3g}x" if dial == "dim" else f"{value:.3g}"
+    return f"{WIDTH / value:.2g}x" if dial == "dim" else f"{value:.3g}"
 
 
 def _seeds(results):

@@ -36,7 +36,7 @@ def pareto(results, here, sides, title):
                     points.append((x, span.value, span.low, span.high))
             if points:
                 table = np.array(points).T
-                look = plots.look(label, trained) if label in trained else ORACLE_LOOKS[label]
+                look = plots.look(label, (*ORDER, *trained)) if label in trained else ORACLE_LOOKS[label]
                 place.plot(table[0], table[1], label=label, **look)
                 place.fill_between(table[0], table[2], table[3], color=look["color"], alpha=0.16, lw=0)
         place.set(title=what, xlabel="measured L0")

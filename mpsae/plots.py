@@ -124,7 +124,7 @@ def numbers(axes: Axes, grid: Sequence[Sequence[float]], image: Any) -> None:
             if np.isfinite(value):
                 red, green, blue, _ = image.cmap(image.norm(value))
                 dark = 0.3 * red + 0.6 * green + 0.1 * blue < 0.5
-                text = f"{value:.2f}".removeprefix("0") if value >= 0 else f"{value:.2f}"
+                text = f"{round(value, 2) + 0.0:.2f}".removeprefix("0")  # no minus before a zero
                 axes.text(
                     x, y, text, ha="center", va="center", color="white" if dark else "black", fontsize=7
                 )

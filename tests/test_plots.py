@@ -99,3 +99,11 @@ def test_a_whole_figure_is_saved_without_a_warning(tmp_path):
 def test_seeds_are_counted_by_all_four_numbers():
     given = [{"seed": {"init": 0, "data": data}} for data in (0, 1, 1)]
     assert plots.seeds(given) == 2
+
+
+def test_numbers_stand_in_their_cells_readable_on_dark_and_on_light():
+    axes = Figure().subplots()
+    grid = np.array([[0.5, -1e-9], [12.25, np.nan]])
+    plots.numbers(axes, grid, axes.imshow(grid, cmap="gray", vmin=0, vmax=1))
+    drawn = {tuple(text.get_position()): (text.get_text(), text.get_color()) for text in axes.texts}
+    assert drawn == {(0, 0): (".50", "black"), (1, 0): (".00", "white"), (0, 1): ("12.25", "black")}
