@@ -2,8 +2,8 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+from _over_l0 import asked
 from _pair_figures import CENTRED, centrings_in, labels_in, seeds_of
-from _pairs import asked
 
 from mpsae import plots
 

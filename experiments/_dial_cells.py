@@ -1,6 +1,6 @@
 """The worlds of the dials experiment: one first cell, and what is turned from there."""
 
-from _field import asked
+from _over_l0 import asked
 
 from mpsae.sources.dial import Dial
 

@@ -67,7 +67,7 @@ def lines(results, **dials):
     figure, axes = plt.subplots(len(SHOWN), len(dials), figsize=(10.5, 11), squeeze=False, sharey="row")
     titles = {
         "noise": "noise energy / signal energy",
-        "shared_kappa": "shared variance of magnitudes\n(no independent one)",
+        "shared_kappa": "shared variation of magnitudes\n(standard deviation / mean, none of their own)",
         "hierarchy": "share of trees in firing",
     }
     drawn = False

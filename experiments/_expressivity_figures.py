@@ -1,10 +1,9 @@
 """Figures of the expressivity experiment, drawn from rows and the matrices they point to."""
 
 import matplotlib.pyplot as plt
-import numpy as np
 from _coherence_figure import NOTE, coherence
+from _over_l0 import asked, over_l0
 from _pair_figures import CENTRED, labels_in, seeds_of
-from _pairs import asked
 
 from mpsae import plots
 
@@ -19,22 +18,10 @@ CONVENTIONS = (
 def conventions(rows, name, centring):
     """Fig 5, 6: every convention of R², and the effective rank, against the measured L0."""
     labels = labels_in(rows)
-    measured = {row["run"]: row["value"] for row in rows if row["metric"] == "l0"}
     figure, axes = plt.subplots(1, len(CONVENTIONS), figsize=(13, 3.9))
     for place, (metric, title) in zip(axes, CONVENTIONS, strict=True):
         for label in labels:
-            mine = [row for row in rows if row["metric"] == metric and row["label"] == label]
-            points = []
-            for k in sorted({asked(row) for row in mine} - {None}):
-                at_k = [row for row in mine if asked(row) == k]
-                span = plots.interval(row["value"] for row in at_k)
-                if span.n:
-                    x = float(np.median([measured[row["run"]] for row in at_k if measured[row["run"]]]))
-                    points.append((x, span.value, span.low, span.high))
-            if points:
-                table, look = np.array(points).T, plots.look(label, labels)
-                place.plot(table[0], table[1], label=label, **look)
-                place.fill_between(table[0], table[2], table[3], color=look["color"], alpha=0.16, lw=0)
+            over_l0(place, rows, metric, label, plots.look(label, labels))
         place.set(title=title, xlabel="L0 on held-out rows")
         place.set_xscale("log", base=2)
     plots.legend(figure, axes[0], columns=len(labels))

@@ -69,9 +69,3 @@ def l0s(runs):
     """The L0s that a grid asks for."""
     saes = [run.sae for run in runs]
     return sorted({int(getattr(sae, "target_l0", 0) or sae.k) for sae in saes})
-
-
-def asked(row):
-    """The L0 that a row was asked for; None for the true codes."""
-    fields = row["fields"]
-    return fields.get("target_l0") or fields.get("k") or fields.get("l0")

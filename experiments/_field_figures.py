@@ -1,11 +1,10 @@
 """Figures that every experiment on worlds with many features has: what L0 buys, which rate was chosen."""
 
 import matplotlib.pyplot as plt
-import numpy as np
-from _field import ORACLES, ORDER, asked
+from _field import ORACLES, ORDER
+from _over_l0 import over_l0
 
 from mpsae import plots, tuning
-from mpsae.intervals import interval
 
 ORACLE_LOOKS = {
     label: {"color": "black", "marker": marker, "linewidth": 0.8}
@@ -18,27 +17,13 @@ def pareto(results, here, sides, title):
     rows = [row for row in results.rows if row["at"] == {} and here(row)]
     labels = plots.labels_of(rows, (*ORDER, *ORACLES))
     trained = [label for label in labels if label not in ORACLES]
-    measured = {row["run"]: row["value"] for row in rows if row["metric"] == "l0"}
     if not trained:
         return None
     figure, axes = plt.subplots(1, len(sides), figsize=(3.3 * len(sides), 4.8))
     for place, (metric, what) in zip(axes, sides, strict=True):
         for label in labels:
-            mine = [row for row in rows if row["metric"] == metric and row["label"] == label]
-            points = []
-            for k in sorted({asked(row) or 0 for row in mine}):
-                at_k = [row for row in mine if (asked(row) or 0) == k]
-                span = interval(row["value"] for row in at_k)
-                if span.n:
-                    x = float(
-                        np.median([measured[row["run"]] for row in at_k if measured[row["run"]] is not None])
-                    )
-                    points.append((x, span.value, span.low, span.high))
-            if points:
-                table = np.array(points).T
-                look = plots.look(label, (*ORDER, *trained)) if label in trained else ORACLE_LOOKS[label]
-                place.plot(table[0], table[1], label=label, **look)
-                place.fill_between(table[0], table[2], table[3], color=look["color"], alpha=0.16, lw=0)
+            look = plots.look(label, (*ORDER, *trained)) if label in trained else ORACLE_LOOKS[label]
+            over_l0(place, rows, metric, label, look)
         place.set(title=what, xlabel="measured L0")
     plots.legend(figure, axes[0], columns=7)
     plots.caption(
@@ -60,7 +45,7 @@ def rates(results):
     for label in labels:
         group = sorted((trial for trial in found if trial.label == label), key=lambda trial: trial.lr)
         finite = [trial for trial in group if trial.fvu is not None]
-        look = plots.look(label, labels)
+        look = plots.look(label, (*ORDER, *labels))
         axes.plot([trial.lr for trial in finite], [trial.fvu for trial in finite], label=label, **look)
         chosen = tuning.best(group)
         if chosen.fvu is not None:

@@ -3,7 +3,8 @@
 import matplotlib.pyplot as plt
 import numpy as np
 from _dial_cells import K
-from _field import ORDER, asked
+from _field import ORDER
+from _over_l0 import asked
 
 from mpsae import plots
 from mpsae.intervals import interval

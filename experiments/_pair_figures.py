@@ -2,7 +2,8 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-from _pairs import CENTRINGS, ORDER, asked
+from _over_l0 import asked
+from _pairs import CENTRINGS, ORDER
 
 from mpsae import plots
 

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from _over_l0 import asked
+
 from mpsae.config import Evaluation, Run, Seed
 from mpsae.optim import Optim
 from mpsae.sae import presets
@@ -38,11 +40,6 @@ def sources(scale):
     """
     world = [] if scale == "smoke" else [PRESETS["gap"]]
     return [Scenes(), *world]
-
-
-def asked(row):
-    """The L0 that a run was asked for; None for a variant that has none."""
-    return row["fields"].get("target_l0") or row["fields"].get("k")
 
 
 def at(data, label, centring="none", k=None, where=None):

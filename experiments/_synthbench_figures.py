@@ -1,7 +1,8 @@
 """The table of SynthSAEBench, measured beside published."""
 
 import matplotlib.pyplot as plt
-from _field import ORACLES, ORDER, asked
+from _field import ORACLES, ORDER
+from _over_l0 import asked
 
 from mpsae import plots
 from mpsae.intervals import interval

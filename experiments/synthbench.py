@@ -8,6 +8,7 @@ import dataclasses
 
 from _field import MAIN, RATES, SMOKE, bounds, field, forms, l0s
 from _field_figures import pareto, rates
+from _over_l0 import asked
 from _synthbench_figures import SIDES, table
 
 from mpsae.claim import Claim, Compare
@@ -64,8 +65,6 @@ K = {scale: l0(KS[scale][0], PRESETS[small].dim) for scale, small in SMALL.items
 
 def at(label):
     """Pooled rows of one SAE at the first L0 on the smaller world of its scale."""
-    from _field import asked
-
     return lambda row: (
         row["label"] == label and row["at"] == {} and row["data"] == SMALL[row["scale"]]
         and asked(row) in (None, K[row["scale"]])

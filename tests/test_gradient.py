@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from test_orthogonal import check
 
 from mpsae.code import Code
 from mpsae.gradient import gradient_pursuit
@@ -50,15 +51,6 @@ def problem(seed=0, batch=150, dim=20, width=40):
 def unit_rows(draw, count, dim):
     rows = draw.normal(size=(count, dim)) + 0.5
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
-
-
-def check(path, expected, atol):
-    for n, (taken, values, residual) in enumerate(expected):
-        count = len(taken)
-        np.testing.assert_array_equal(path.indices[n, :count], taken)
-        np.testing.assert_allclose(path.values[n, :count], values, atol=atol)
-        np.testing.assert_array_equal(path.values[n, count:], 0.0)
-        np.testing.assert_allclose(path.residual[n], residual, atol=atol)
 
 
 @pytest.mark.parametrize("tol", [0.0, 0.5])

@@ -155,7 +155,7 @@ def absorb_cos_own(overlap, match, truth, own_latent):
 
     These are the recovered children whose latent has half of its energy or more in the plane of child and
     parent. Without this rule directions that have nothing to do with either count as free of absorption:
-    a random dictionary of 320 atoms has `absorb_cos_excess` 0. Read it beside `children_own`.
+    a random dictionary of 320 atoms has an `absorb_cos_excess` near 0. Read it beside `children_own`.
     """
     true = (normalised(truth.atoms) * normalised(truth.atoms[truth.parent])).sum(1)
     return parent_cosine(overlap, match, truth, own_latent, minus=true)
