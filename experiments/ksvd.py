@@ -14,26 +14,31 @@ from mpsae.saes.relu import ReLU
 from mpsae.saes.topk import TopK
 from mpsae.sources.dial import PRESETS
 from mpsae.sources.digits import TRAIN, Digits
+from mpsae.sources.scenes import Scenes
 
 STEPS = {"smoke": 200, "quick": 2_000, "full": 10_000}
-UPDATES = {"smoke": 10, "quick": 40, "full": 80}  # of K-SVD on many rows at once
+UPDATES = {"smoke": 10, "quick": 40, "full": 80}  # of K-SVD on all rows at once
 SEEDS = {"smoke": 2, "quick": 3, "full": 5}
 BATCH = 128
 SMOKE = ("TopK", "K-SVD", "K-SVD online")  # enough to see that everything runs
-# (source, atoms, L0, learning rate of the SAEs)
+# (source, its rows, atoms, L0, learning rate of the SAEs)
 PLACES = (
-    (dataclasses.replace(PRESETS["dial_XS"], held_out=10_000), 20, 2, 3e-3),
-    (Digits(), 256, 5, 1e-3),
+    (dataclasses.replace(PRESETS["dial_XS"], held_out=10_000), TRAIN, 20, 2, 3e-3),
+    (Digits(), TRAIN, 256, 5, 1e-3),
+    (Scenes(centring="modality"), 6_000, 128, 5, 1e-3),
 )
 
 
-def plans(k, rate, scale):
-    """(label, SAE, optimiser): SAEs and online K-SVD see the same batches, K-SVD proper all digits at once."""
+def plans(rows, k, rate, scale):
+    """(label, SAE, optimiser): SAEs and online K-SVD see the same batches, K-SVD proper all rows at once.
+
+    The tree has rows without end: K-SVD proper sees as many new ones in every update as there are digits.
+    """
     small = Optim(steps=STEPS[scale], batch=BATCH, lr=rate)
-    large = Optim(steps=UPDATES[scale], batch=TRAIN)
+    large = Optim(steps=UPDATES[scale], batch=rows)
     at_once = {"k": k, "dead_window": 1.0}
     return [
-        ("ReLU", ReLU(l1=0.1, controller="follow", target_l0=float(k), control_from=0.1), small),
+        ("ReLU", ReLU(l1=0.1, controller="settle", target_l0=float(k), control_from=0.1), small),
         ("TopK", TopK(k=k, dead_window=STEPS[scale] / 10), small),
         ("MP", MatchingPursuit(k=k), small),
         ("K-SVD", KSVD(solver="block", **at_once), large),
@@ -44,12 +49,12 @@ def plans(k, rate, scale):
 
 
 def runs(scale):
-    """The paper's tree, where the truth is known, and digits."""
+    """The paper's tree, where the truth is known, digits, and scenes as a small CLIP sees them."""
     return [
         Run(source=source, sae=sae, width=width, optim=optim, seed=Seed.all(seed), label=label)
-        for source, width, k, rate in PLACES
+        for source, rows, width, k, rate in PLACES
         for seed in range(SEEDS[scale])
-        for label, sae, optim in plans(k, rate, scale)
+        for label, sae, optim in plans(rows, k, rate, scale)
         if scale != "smoke" or label in SMOKE
     ]
 
@@ -61,7 +66,7 @@ def at(data, label):
 
 CLAIMS = tuple(
     claim
-    for data in ("dial_XS", "digits")
+    for data in ("dial_XS", "digits", "scenes")
     for claim in (
         *(
             Compare(f"{data}: {mine} reconstructs better than {label}", "fvu", at(data, mine), at(data, label),
