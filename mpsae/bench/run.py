@@ -10,7 +10,8 @@ from mpsae.bench import limits as bounds
 from mpsae.bench.entrant import Entrant, agreement
 from mpsae.bench.limits import Limits
 from mpsae.bench.problem import SIZES, Size, problem
-from mpsae.bench.race import Ratio, Times, race, ratio
+from mpsae.bench.race import Times, race, ratio
+from mpsae.bench.result import line, result
 from mpsae.progress import Progress
 from mpsae.routes.plan import choose
 from mpsae.sae import known
@@ -57,15 +58,15 @@ def _raced(task: str, size: Size, there, limits: Limits, rounds: int, progress: 
     for entrant, time, agree in zip(entrants, times, agreed, strict=True):
         versus = {name: ratio(other, time) for name, other in _references(entrants, times)}
         bound = _bound(task, size, limits, low="screened" in entrant.name)
-        result = _values(task, size, entrant, time, versus, limits) | {
+        found = result(task, size, entrant, time, versus, limits) | {
             "agree": agree,
             "error": _error(size, entrant) if task == "omp" else None,
             "bound_ms": bound and 1e3 * bound,
         }
-        progress.say(_line(task, size, entrant, time, versus))
-        yield result
+        progress.say(line(task, size, entrant, time, versus))
+        yield found
         if entrant.name == _taken(task, size):
-            yield result | {"label": "mp auto"}
+            yield found | {"label": "mp auto"}
 
 
 def _taken(task: str, size: Size) -> str | None:
@@ -149,8 +150,8 @@ def _stacked(there: list[str], shorter: int, rounds: int, progress: Progress):
     times = race(entrants, rounds=rounds)
     for entrant, time in zip(entrants, times, strict=True):
         versus = {name: ratio(other, time) for name, other in _references(entrants, times)}
-        yield _values("stack", stack.SIZE, entrant, time, versus, None)
-        progress.say(_line("stack", stack.SIZE, entrant, time, versus))
+        yield result("stack", stack.SIZE, entrant, time, versus, None)
+        progress.say(line("stack", stack.SIZE, entrant, time, versus))
 
 
 def _memory(size: Size, there: list[str], progress: Progress):
@@ -162,26 +163,3 @@ def _memory(size: Size, there: list[str], progress: Progress):
         grown = memory.growth(name, size)
         progress.say(f"memory at {size}: {name} grows by {grown:.0f} MB")
         yield {"task": "memory", "size": size._asdict(), "label": name, "grown_mb": grown}
-
-
-def _values(task, size, entrant, time, versus: dict[str, Ratio], limits: Limits | None) -> dict[str, Any]:
-    each = {
-        f"ratio_{end}": [{"against": name, "value": getattr(found, end)} for name, found in versus.items()]
-        for end in ("median", "low", "high")
-    }
-    return {
-        "task": task,
-        "size": size._asdict(),
-        "label": entrant.name,
-        "cpu_ms": 1e3 * float(sorted(time.cpu)[len(time.cpu) // 2]),
-        "wall_ms": 1e3 * float(sorted(time.wall)[len(time.wall) // 2]),
-        "rows_per_s": size.batch / float(sorted(time.wall)[len(time.wall) // 2]),
-        "compile_s": entrant.compile_seconds,
-        "limits": limits and limits._asdict(),
-    } | each
-
-
-def _line(task: str, size: Size, entrant: Entrant, time: Times, versus: dict[str, Ratio]) -> str:
-    against = ", ".join(f"{r.median:.2f}x {name}" for name, r in versus.items() if name != entrant.name)
-    middle = 1e3 * float(sorted(time.cpu)[len(time.cpu) // 2])
-    return f"{task} at {size}: {entrant.name} {middle:.2f} ms a step{'; ' + against if against else ''}"

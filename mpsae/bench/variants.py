@@ -3,13 +3,11 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import numpy as np
-from jaxtyping import Float
-
 from mpsae.bench import ours
 from mpsae.bench.limits import Limits
 from mpsae.bench.problem import Size, problem
 from mpsae.bench.race import race, ratio
+from mpsae.bench.result import line, result
 from mpsae.progress import Progress
 from mpsae.sae import SAE, known
 
@@ -40,24 +38,11 @@ def results(
     progress.show(f"variants at {size}: {rounds} rounds of {len(entrants)}")
     times = race(entrants, rounds=rounds)
     for entrant, time in zip(entrants, times, strict=True):
-        faster = ratio(times[0], time)
-        middle = 1e3 * _median(time.cpu)
-        progress.say(
-            f"variants at {size}: {entrant.name} {middle:.2f} ms a step, {faster.median:.2f}x {REFERENCE}"
-        )
-        yield {
-            "task": "variants",
-            "size": size._asdict(),
-            "label": entrant.name,
-            "cpu_ms": middle,
-            "rows_per_s": size.batch / _median(time.wall),  # as of the other tasks
-            "compile_s": entrant.compile_seconds,
+        versus = {REFERENCE: ratio(times[0], time)}
+        progress.say(line("variants", size, entrant, time, versus))
+        yield result("variants", size, entrant, time, versus, limits) | {
             "memory_mb": entrant.bytes / 1e6,
             "bound_ms": 1e3 * bound(size, limits),
-            "limits": limits._asdict(),
-        } | {
-            f"ratio_{end}": [{"against": REFERENCE, "value": getattr(faster, end)}]
-            for end in ("median", "low", "high")
         }
 
 
@@ -65,7 +50,3 @@ def bound(size: Size, limits: Limits) -> float:
     """Seconds: the product of the rows with all atoms, 2·batch·dim·width operations, the atoms read and written."""
     entries = size.width * size.dim
     return 2.0 * size.batch * entries / limits.float32 + 8.0 * entries / limits.memory
-
-
-def _median(seconds: Float[np.ndarray, " rounds"]) -> float:
-    return float(sorted(seconds)[len(seconds) // 2])
