@@ -100,11 +100,12 @@ def test_a_class_weighs_by_its_mean_not_by_its_size():
 def test_shuffled_labels_and_neurons():
     rng = np.random.default_rng(0)
     codes = np.maximum(rng.normal(size=(60, 30)), 0)
-    names = ("mono1", "mono1_null", "mono_neurons", "mono", "label_entropy_null", "mono_null")
+    names = ("mono1", "mono1_null", "mono_neurons", "mono", "label_entropy_null", "mono_null", "mono1_gain")
     scores = found(codes, metrics=names)
     at = {"factor": "kind", "side": "image"}
     assert scores.value("mono1", at) == pytest.approx(scores.value("mono1_null", at), abs=0.15)
     assert scores.value("mono_neurons", at) == pytest.approx(scores.value("mono", at))  # x = z >= 0 here
+    assert scores.value("mono1_gain", at) == pytest.approx(0)
     pure = found(np.eye(5)[KIND], metrics=names)
     assert pure.value("mono1", at) == 0 and pure.value("mono1_null", at) > 2
     assert pure.value("label_entropy_null", at) > 1
@@ -144,8 +145,19 @@ def test_label_entropy_counts_the_latents_it_is_defined_for():
 def test_broken_codes_are_left_out():
     codes = np.stack([KIND == 1, KIND == 2], axis=1).astype(float)
     codes[0, 0] = np.nan
-    names = ("mono", "mono1", "label_entropy", "ms", "ms_labels", "mms")
+    names = ("mono", "mono1", "mono1_gain", "label_entropy", "ms", "ms_labels", "mms")
     scores = found(codes, metrics=names)
     assert {value.count for name, value in scores.rows if name in ("mono", "mono1")} == {1}
     broken = found(codes * np.nan, metrics=names)
     assert all(value.value is None and value.note for _, value in broken.rows)
+
+
+def test_the_gain_over_neurons_is_the_difference_of_what_both_score():
+    signed = np.random.default_rng(1).normal(size=(60, 6)) + np.eye(6)[KIND]
+    scores = found(signed, text=-signed, metrics=("mono1", "mono1_neurons", "mono1_gain"))
+    for side in ("image", "text"):
+        latents, neurons, gain = (
+            scores.value(name, {"factor": "kind", "side": side})
+            for name in ("mono1", "mono1_neurons", "mono1_gain")
+        )
+        assert gain == pytest.approx(neurons - latents) and abs(gain) > 0.05

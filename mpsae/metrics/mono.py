@@ -4,6 +4,8 @@ Activation means |code|. Means are over live latents, `count` is how many; a lat
 formula is 0/0 is left out. `..._null` is the same with the labels shuffled: what chance gives.
 """
 
+import dataclasses
+
 import numpy as np
 
 from mpsae.metrics.base import Value, metric, shared
@@ -59,6 +61,13 @@ def mono_neurons(pool, trees):
 def mono1_neurons(pool, trees):
     """`mono1` of the coordinates of x, each as two neurons, x₊ and (-x)₊; edges, [0, max Δ]."""
     return _by_tree(pool, trees, _neurons, linear)
+
+
+@metric
+def mono1_gain(pool, trees):
+    """`mono1_neurons` - `mono1`: how much nearer the classes of a latent are than those of a neuron; edges, ± max Δ."""
+    neurons, latents = (_by_tree(pool, trees, of, linear) for of in (_neurons, _codes))
+    return [_gain(one, other) for one, other in zip(neurons, latents, strict=True)]
 
 
 @metric
@@ -127,6 +136,11 @@ def _entropies(pool, factors, *, shuffled):
 
 def _codes(rows):
     return abs(rows.z.tocsr())
+
+
+def _gain(neurons, latents):
+    values = (neurons.value, latents.value)
+    return dataclasses.replace(latents, value=None if None in values else values[0] - values[1])
 
 
 def _neurons(rows):

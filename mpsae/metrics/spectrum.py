@@ -79,16 +79,27 @@ def neg_interference(sum_gram, atoms):
     if not np.isfinite(sum_gram).all():
         return Value(None, note="codes are not finite")
     against = np.maximum(-sum_gram * (atoms @ atoms.T), 0.0)
-    against = (against + against.T) / 2  # symmetric and >= 0: its norm is its largest eigenvalue
-    return float(max(np.linalg.eigvalsh(against)[-1], 0.0)) if against.any() else 0.0
+    against = (
+        _without_zeros(against + against.T) / 2
+    )  # symmetric and >= 0: its norm is its largest eigenvalue
+    return float(max(np.linalg.eigvalsh(against)[-1], 0.0)) if len(against) else 0.0
 
 
 def eigenvalues(gram: np.ndarray) -> np.ndarray | None:
     """Eigenvalues of a positive semidefinite matrix, descending, with float32 noise set to 0."""
     if not np.isfinite(gram).all():
         return np.full(len(gram), np.nan)
-    values = np.linalg.eigvalsh((gram + gram.T) / 2)[::-1]
-    return None if values[0] <= 0 else np.where(values > 1e-6 * values[0], values, 0.0)
+    live = _without_zeros(gram + gram.T) / 2
+    values = np.linalg.eigvalsh(live)[::-1] if len(live) else np.zeros(1)
+    if values[0] <= 0:
+        return None
+    return np.pad(np.where(values > 1e-6 * values[0], values, 0.0), (0, len(gram) - len(values)))
+
+
+def _without_zeros(symmetric: np.ndarray) -> np.ndarray:
+    """The matrix without rows and columns of zeros, which add eigenvalues 0; p³ is much for latents that are dead."""
+    there = symmetric.any(1)
+    return symmetric[np.ix_(there, there)]
 
 
 SILENT = Value(None, note="every code is 0")
