@@ -1,6 +1,7 @@
 """The table of K-SVD and SAEs: error, recovery, agreement and seconds."""
 
 import matplotlib.pyplot as plt
+from _over_l0 import asked
 
 from mpsae import plots
 from mpsae.intervals import interval
@@ -28,10 +29,12 @@ def table(results, name):
         cells.append([*(_span(values, ".3f") for values in found), _span(spent.values(), ".1f")])
     figure, axes = plt.subplots(figsize=(12, 0.27 * len(labels) + 1.2))
     plots.table(axes, cells, labels, [*(title for _, title in columns), "seconds\nof training"])
+    wanted = max(asked(row) or 0 for row in rows)
     plots.caption(
-        figure, f"{name}: K-SVD and SAEs of as many atoms. Median of {plots.seeds(rows)} seeds [95 % bootstrap "
-        "interval]. Seconds: training without compiling, per member of a stack of all seeds; they depend on what "
-        "else the machine did.",
+        figure, f"{name}: K-SVD and SAEs of as many atoms, asked for L0 {wanted:g}. All but seconds on held-out rows: "
+        f"ReLU's L0 is steered on those it is trained on. Median of {plots.seeds(rows)} seeds [95 % bootstrap "
+        "interval]. Seconds: training without compiling, per member of a stack of all seeds; they depend on what else "
+        "the machine did.",
     )  # fmt: skip
     return figure
 
