@@ -1,7 +1,7 @@
 """Keeps the state of a stack in training on disk: now and then, at its end, and when the process is asked to end."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
-from mpsae import checkpoint, stop
+from mpsae import checkpoint, hosts, mesh, stop
 from mpsae.checkpoint import Checkpoint
 from mpsae.files import remove_folder
 
@@ -45,34 +45,47 @@ class Keeper:
         Only members are kept, without what `fit` adds to share devices evenly: the last of them again.
         Raises ValueError where the arrays found are not those of `fresh`.
         """
-        if self.found is None:
+        step = hosts.exchange(self.found and self.found.step)[0]
+        if step is None:
             return 0, fresh
         leaves, structure = jax.tree.flatten(fresh)
+        arrays: Iterable[np.ndarray | None] = [None] * len(leaves)
+        with hosts.together():
+            if self.found is not None:
+                self._refuse_other(self.found, fresh)
+                arrays = self.found.arrays.values()
+        placed = [
+            mesh.laid_out(_filled(array, len(leaf)), leaf) for array, leaf in zip(arrays, leaves, strict=True)
+        ]
+        return step, jax.tree.unflatten(structure, placed)
+
+    def _refuse_other(self, found: Checkpoint, fresh: PyTree) -> None:
         wanted = [
             (name, leaf.dtype.name, (self.count, *leaf.shape[1:]))
-            for name, leaf in zip(_names(fresh), leaves, strict=True)
+            for name, leaf in zip(_names(fresh), jax.tree.leaves(fresh), strict=True)
         ]
-        there = [(name, array.dtype.name, array.shape) for name, array in self.found.arrays.items()]
+        there = [(name, array.dtype.name, array.shape) for name, array in found.arrays.items()]
         if wanted != there:
             other = sorted({one[0] for one in set(wanted) ^ set(there)})
             raise ValueError(
-                f"{self.found.path}: holds the state of other code, {', '.join(other) or 'their order'} differ;"
+                f"{found.path}: holds the state of other code, {', '.join(other) or 'their order'} differ;"
                 f" delete {self.folder} to start anew"
             )
-        arrays = self.found.arrays.values()
-        placed = [_placed(array, leaf) for array, leaf in zip(arrays, leaves, strict=True)]
-        return self.found.step, jax.tree.unflatten(structure, placed)
 
     def look(self, step: int, steps: int, carry: PyTree) -> None:
         """After a chunk: save where it is time to, and raise Stop once saved where that was asked for."""
-        number, began = stop.asked(), time.monotonic()
-        done = step == steps and began - self.saved >= WORTH
-        if number is not None or began >= self.due or done:
+        began = time.monotonic()
+        due = began >= self.due or (step == steps and began - self.saved >= WORTH)
+        said = hosts.exchange([stop.asked(), due])
+        number = next((asked for asked, _ in said if asked is not None), None)
+        if number is not None or said[0][1]:
             arrays = {
-                name: np.asarray(leaf)[: self.count]
+                name: mesh.on_host(leaf)[: self.count]
                 for name, leaf in zip(_names(carry), jax.tree.leaves(carry), strict=True)
             }
-            checkpoint.write(self.folder, step, arrays, self.about())
+            with hosts.together():
+                if jax.process_index() == 0:
+                    checkpoint.write(self.folder, step, arrays, self.about())
             self.saved = time.monotonic()
             self.due = self.saved + max(self.every, (self.saved - began) / SHARE)
         if number is not None:
@@ -87,7 +100,7 @@ def _names(tree: PyTree) -> list[str]:
     return [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_flatten_with_path(tree)[0]]
 
 
-def _placed(array: np.ndarray, like: jax.Array) -> jax.Array:
-    if spare := len(like) - len(array):
-        array = np.concatenate([array, np.repeat(array[-1:], spare, axis=0)])
-    return jax.device_put(array, like.sharding)
+def _filled(array: np.ndarray | None, count: int) -> np.ndarray | None:
+    if array is None or len(array) == count:
+        return array
+    return np.concatenate([array, np.repeat(array[-1:], count - len(array), axis=0)])

@@ -64,3 +64,10 @@ class Layout:
                 f"mesh = '{self}': width = {width} must be a multiple of {BLOCK * self.atoms},"
                 f" {BLOCK} atoms for each of {self.atoms} devices"
             )
+
+    def refuse_idle(self, devices: int, processes: int) -> None:
+        """ValueError where several processes have more devices than are used: each must have its part."""
+        if processes > 1 and self.devices != devices:
+            raise ValueError(
+                f"mesh = '{self}': {processes} processes have {devices} devices, all of which must be divided"
+            )

@@ -60,6 +60,18 @@ def on_host(tree: Any) -> Any:
     return process_allgather(tree, tiled=True)
 
 
+def laid_out(array: np.ndarray | None, like: jax.Array) -> jax.Array:
+    """The array of the first process, which alone has one, laid out as `like`, of the same shape and type."""
+    if jax.process_count() == 1:
+        return jax.device_put(array, like.sharding)
+    from jax.experimental.multihost_utils import broadcast_one_to_all
+
+    mine = np.zeros(like.shape, like.dtype) if array is None else np.asarray(array, order="C")
+    # As bytes: it adds up what all have, and 0 + -0.0 is not -0.0.
+    whole = broadcast_one_to_all(mine.reshape(-1).view(np.uint8)).view(like.dtype).reshape(like.shape)
+    return jax.make_array_from_callback(like.shape, like.sharding, lambda place: whole[place])
+
+
 def sequential() -> bool:
     """Whether members on one device run faster one after another (measured: CPU) than batched."""
     return jax.default_backend() == "cpu"

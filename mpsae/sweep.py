@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from mpsae import checkpoint, rows
+from mpsae import checkpoint, hosts, rows
 from mpsae.canonical import short_id
 from mpsae.checkpoint import EVERY, Checkpoint
 from mpsae.claims import claim
@@ -28,7 +28,7 @@ from mpsae.progress import Progress
 from mpsae.provenance import provenance
 from mpsae.source import Source
 from mpsae.stop import held
-from mpsae.train import fit, member
+from mpsae.train import Trained, fit, member
 
 MEMBERS_PER_DEVICE = 4  # a stack is the unit whose rows appear together, so it is kept short
 STATE = "state"  # below the folder of the rows: checkpoints of what is in training
@@ -84,7 +84,7 @@ def sweep(
     """
     if not checkpoint_every > 0:
         raise ValueError(f"checkpoint-every = {checkpoint_every:g}: must be a number of seconds above 0")
-    jobs = _jobs(runs)
+    jobs = jobs_of(runs, {})
     if layout is not None:
         for job in jobs:
             layout.refuse_misfit(width=job.run.width, batch=job.run.optim.batch, devices=jax.device_count())
@@ -96,7 +96,7 @@ def sweep(
     finished = rows.load(folder).finished
     origin = provenance(command, {"name": experiment, "fingerprint": ""})
     if layout is not None:
-        origin["device"] |= {"mesh": str(layout)}
+        origin["device"] |= {"mesh": str(layout), "hosts": jax.process_count()}
     place = Place(experiment, scale, folder, origin)
     bounds = tuple(bounds)
     first, step = share[0] - 1, share[1]
@@ -139,9 +139,12 @@ def sweep(
     return [job.id for job in jobs]
 
 
-def _jobs(runs: Iterable[Run]) -> list[Job]:
-    sources: dict[Any, tuple[Source, str]] = {}
-    same: dict[str, Source] = {}
+def jobs_of(runs: Iterable[Run], sources: dict[Any, tuple[Source, str]]) -> list[Job]:
+    """The runs with their sources and ids; `sources` are those built before, and get what is built here.
+
+    Raises ValueError for a run that cannot be made.
+    """
+    same = {fingerprint: source for source, fingerprint in sources.values()}
     jobs: dict[str, Job] = {}
     for run in runs:
         run.validate()
@@ -215,6 +218,20 @@ def _stacks(jobs: list[Job], size: int) -> list[list[Job]]:
     return sorted(stacks, key=lambda stack: order[stack[0].id])
 
 
+def train(
+    jobs: list[Job], *, report: Callable[..., Any], keeper: Keeper, layout: Layout | None
+) -> list[Trained]:
+    """The jobs trained as one stack by `fit`; a signal waits until it has saved."""
+    members = [
+        member(job.run.sae, job.run.optim, data=job.run.seed.data, init=job.run.seed.init,
+               dropout=job.run.seed.dropout)
+        for job in jobs
+    ]  # fmt: skip
+    sources, width = [job.source for job in jobs], jobs[0].run.width
+    with held():
+        return fit(members, sources, width=width, report=report, keeper=keeper, layout=layout)
+
+
 def _do_stack(
     stack: Stack, place: Place, every: float, layout: Layout | None, progress: Progress, what: str
 ) -> None:
@@ -237,15 +254,11 @@ def _do_stack(
             "seconds": before + running(),
         }
 
-    members = [
-        member(job.run.sae, job.run.optim, data=job.run.seed.data, init=job.run.seed.init,
-               dropout=job.run.seed.dropout)
-        for job in jobs
-    ]  # fmt: skip
-    sources, width = [job.source for job in jobs], jobs[0].run.width
     keeper = Keeper(place.folder / STATE / stack.name, count=len(jobs), every=every, found=found, about=about)
-    with held():
-        trained = fit(members, sources, width=width, report=report, keeper=keeper, layout=layout)
+    hosts.tell({"do": "fit", "runs": [job.run.to_json() for job in jobs], "ids": [job.id for job in jobs]})
+    with hosts.together():
+        pass  # the others build their sources
+    trained = train(jobs, report=report, keeper=keeper, layout=layout)
     cost = {
         "seconds": round((before + running()) / len(jobs), 2),
         "compile_seconds": round((compile_seconds() - compiled) / len(jobs), 2),

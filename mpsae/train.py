@@ -13,7 +13,7 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float, PyTree
 
-from mpsae import mesh, shards
+from mpsae import hosts, mesh, shards
 from mpsae.keeper import Keeper
 from mpsae.layout import Layout
 from mpsae.optim import Optim
@@ -96,8 +96,7 @@ def fit(
     _refuse_mismatch(members, sources)
     if layout is not None:
         layout.refuse_misfit(width=width, batch=members[0].optim.batch, devices=jax.device_count())
-        if keeper is not None and jax.process_count() > 1:
-            raise ValueError("fit: checkpoints are written by one process, and the state is on several")
+        layout.refuse_idle(jax.device_count(), jax.process_count())
     count, stackable = len(members), sources[0].stackable
     devices = mesh.member_mesh(count) if layout is None else mesh.mesh_of(layout)
     spare = -count % devices.shape["member"]  # the last member again, so that devices share evenly
@@ -112,7 +111,8 @@ def fit(
         step, carry = keeper.restore(carry)
     start, chunk = step, max(1, min(10, steps // 2))
     while step < steps:
-        stop, began = min(step + chunk, steps), time.monotonic()
+        stop = hosts.exchange(min(step + chunk, steps))[0]  # clocks differ
+        began = time.monotonic()
         carry = jax.block_until_ready(advance(members_stack, source, carry, step, stop))
         spent, first, step = time.monotonic() - began, step == start, stop
         if not first:  # the first chunk holds the compile, which says nothing about speed
@@ -123,7 +123,7 @@ def fit(
             keeper.look(step, steps, carry)
     return [
         Trained(one.params, one.state, int(one.diverged), {k: float(v) for k, v in one.log.items()})
-        for one in unstack(carry, count)
+        for one in unstack(carry.replace(opt=()), count)
     ]
 
 

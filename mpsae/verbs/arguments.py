@@ -16,6 +16,12 @@ MESH = (
     " by default members alone, as many as there are devices"
 )
 
+HOSTS = (
+    "train over the devices of several processes: HOST:PORT of the first one, or auto where Slurm or Open MPI"
+    " started them; every process is given the same command, and --mesh"
+)
+HOST = "which of them this is, as 1/2"
+
 
 class Arguments(argparse.ArgumentParser):
     """Raises ValueError instead of printing the usage, so that the CLI says one line."""
@@ -47,8 +53,10 @@ def add_checkpoints(parser: Arguments) -> None:
 
 
 def add_mesh(parser: Arguments) -> None:
-    """The argument that says what lies on which device."""
+    """The arguments that say what lies on which device, and of which processes."""
     parser.add_argument("--mesh", default="", metavar="AXIS=N[,...]", help=MESH)
+    parser.add_argument("--hosts", default="", metavar="HOST:PORT|auto", help=HOSTS)
+    parser.add_argument("--host", default="", metavar="I/N", help=HOST)
 
 
 def add_foreign(parser: Arguments) -> None:

@@ -43,24 +43,34 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--no-figures", action="store_true", help="only make the rows")
     chosen = parser.parse_intermixed_args(argv)
 
-    from mpsae import mesh, plugin, tuning
-    from mpsae.experiment import TRIALS, beside, find, results
+    from mpsae import hosts, mesh, plugin
+    from mpsae.experiment import find
+    from mpsae.follow import follow
     from mpsae.layout import Layout
-    from mpsae.progress import Progress
-    from mpsae.rows import load, tidy
-    from mpsae.verbs import figures, verdict
 
     mesh.start()
-    from mpsae.sweep import sweep
-
-    experiment, progress = find(chosen.name), Progress()
+    experiment = find(chosen.name)
     for path in chosen.plugins:
         plugin.load(path)
+    layout = Layout.parse(chosen.mesh) if chosen.mesh else None
+    with hosts.joined(chosen.hosts, chosen.host, layout) as leads:
+        return _run(experiment, chosen, layout, f"mpsae run {shlex.join(argv)}") if leads else follow(layout)
+
+
+def _run(experiment, chosen, layout, command):
+    from mpsae import tuning
+    from mpsae.experiment import TRIALS, beside, results
+    from mpsae.progress import Progress
+    from mpsae.rows import load, tidy
+    from mpsae.sweep import sweep
+    from mpsae.verbs import figures, verdict
+
+    progress = Progress()
     runs = experiment.runs(chosen.scale) if chosen.data is None else _on(experiment, chosen)
     progress.say(f"{experiment.name} at scale {chosen.scale}: {experiment.cost[chosen.scale]}")
     for note in experiment.notes(chosen.scale):
         progress.say(note)
-    folder, command = chosen.results / experiment.name / chosen.scale, f"mpsae run {shlex.join(argv)}"
+    folder = chosen.results / experiment.name / chosen.scale
     runs += [run for name in chosen.also for run in beside(runs, name)]
     do = partial(
         sweep,
@@ -69,7 +79,7 @@ def main(argv: list[str]) -> int:
         command=command,
         checkpoint_every=chosen.checkpoint_every,
         allow_older=chosen.allow_older,
-        layout=Layout.parse(chosen.mesh) if chosen.mesh else None,
+        layout=layout,
         progress=progress,
     )
     if experiment.rates:  # never in parts: every part needs all of them

@@ -8,7 +8,16 @@ import shlex
 from pathlib import Path
 from typing import Annotated, Any, Union
 
-from mpsae.verbs.arguments import ALLOW_OLDER, CHECKPOINT_EVERY, MESH, Arguments, add_checkpoints, add_mesh
+from mpsae.verbs.arguments import (
+    ALLOW_OLDER,
+    CHECKPOINT_EVERY,
+    HOST,
+    HOSTS,
+    MESH,
+    Arguments,
+    add_checkpoints,
+    add_mesh,
+)
 
 HELP = """usage: mpsae train [PLUGIN.py ...] [CONFIG.json] [OPTIONS] sae:ID [--sae.FIELD V] source:ID [--source.FIELD V]
 
@@ -23,16 +32,19 @@ def main(argv: list[str]) -> int:
     for path in files:
         if not Path(path).is_file():
             raise ValueError(f"no file {path}")
-    from mpsae import mesh
+    from mpsae import hosts, mesh
 
     mesh.start()
     from mpsae.config import Run
+    from mpsae.files import write_text
+    from mpsae.follow import follow
+    from mpsae.layout import Layout
     from mpsae.plugin import load
 
     for path in (path for path in files if path.endswith(".py")):
         load(path)
     configs = [path for path in files if path.endswith(".json")]
-    out = Path("results")
+    out, copy = Path("results"), None
     if configs:
         parser = Arguments(prog="mpsae train", add_help=False, allow_abbrev=False)
         add_checkpoints(parser)
@@ -45,13 +57,14 @@ def main(argv: list[str]) -> int:
         runs = [_read(Run, Path(path)) for path in configs]
     else:
         chosen = _parse(words)
-        out, run = chosen.out, _run(chosen)
-        if chosen.save_config is not None:
-            from mpsae.files import write_text
-
-            write_text(chosen.save_config, run.to_json() + "\n")
-        runs = [run]
-    return _train(runs, out, chosen, f"mpsae train {shlex.join(argv)}")
+        out, copy, runs = chosen.out, chosen.save_config, [_run(chosen)]
+    layout = Layout.parse(chosen.mesh) if chosen.mesh else None
+    with hosts.joined(chosen.hosts, chosen.host, layout) as leads:
+        if not leads:
+            return follow(layout)
+        if copy is not None:
+            write_text(copy, runs[0].to_json() + "\n")
+        return _train(runs, out, chosen, layout, f"mpsae train {shlex.join(argv)}")
 
 
 def _files(argv: list[str]) -> tuple[list[str], list[str]]:
@@ -66,9 +79,8 @@ def _files(argv: list[str]) -> tuple[list[str], list[str]]:
     return split[0], split[1]
 
 
-def _train(runs: list[Any], out: Path, chosen: Any, command: str) -> int:
+def _train(runs: list[Any], out: Path, chosen: Any, layout: Any, command: str) -> int:
     from mpsae.experiment import results
-    from mpsae.layout import Layout
     from mpsae.progress import Progress
     from mpsae.sweep import sweep
     from mpsae.verbs.score import summary
@@ -82,7 +94,7 @@ def _train(runs: list[Any], out: Path, chosen: Any, command: str) -> int:
         command=command,
         checkpoint_every=chosen.checkpoint_every,
         allow_older=chosen.allow_older,
-        layout=Layout.parse(chosen.mesh) if chosen.mesh else None,
+        layout=layout,
         progress=Progress(),
     )
     stored = results("train", "custom", out)
@@ -154,6 +166,8 @@ def _parse(words: list[str]) -> Any:
                 False,
             ),
             ("mesh", Annotated[str, tyro.conf.arg(help=MESH)], ""),
+            ("hosts", Annotated[str, tyro.conf.arg(help=HOSTS)], ""),
+            ("host", Annotated[str, tyro.conf.arg(help=HOST)], ""),
             ("save_config", Path | None, None),
         ],
     )
