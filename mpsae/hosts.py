@@ -37,16 +37,20 @@ def joined(place: str, number: str, layout: Layout | None) -> Iterator[bool]:
     leads = jax.process_index() == 0
     try:
         yield leads
+    except jax.errors.JaxRuntimeError:
+        raise  # without a farewell: another process may be gone, and to wait for it would abort this one
     except BaseException as error:
-        if leads:
-            asked = error.number if isinstance(error, stop.Stop) else None
-            tell({"do": "end", "signal": asked, "because": str(error) or type(error).__name__})
+        asked = error.number if isinstance(error, stop.Stop) else None
+        _part(leads, asked, str(error) or type(error).__name__)
         raise
     else:
-        if leads:
-            tell({"do": "end", "signal": None, "because": ""})
-    finally:
-        jax.distributed.shutdown()
+        _part(leads, None, "")
+
+
+def _part(leads: bool, signal: int | None, because: str) -> None:
+    if leads:
+        tell({"do": "end", "signal": signal, "because": because})
+    jax.distributed.shutdown()
 
 
 def _start(place: str, number: str, layout: Layout | None) -> None:

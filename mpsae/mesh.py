@@ -45,6 +45,18 @@ def mesh_of(layout: Layout) -> Mesh:
     return Mesh(devices.reshape(shape), ("member", "batch", "atoms"))
 
 
+def row_mesh(count: int) -> Mesh:
+    """A one-axis mesh over the first `count` devices of this process, or all of them where they are fewer."""
+    return Mesh(np.array(jax.local_devices()[:count]), ("rows",))
+
+
+def over_rows(tree: Any, devices: Mesh) -> Any:
+    """The arrays with their rows divided over the devices; as they are where rows do not divide evenly."""
+    if any(len(leaf) % devices.size for leaf in jax.tree.leaves(tree)):
+        return tree
+    return jax.device_put(tree, NamedSharding(devices, PartitionSpec("rows")))
+
+
 def everywhere(tree: Any, devices: Mesh) -> Any:
     """The same arrays on every device of the mesh, whichever process it belongs to."""
     # Not device_put: it places no keys on devices of other processes.

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from jax.sharding import Mesh
 
 from mpsae import rows, saved
 from mpsae.canonical import short_id
@@ -46,8 +47,10 @@ class Place(NamedTuple):
         return rows.current(self.folder)
 
 
-def outcome(job: Job, one: Trained) -> tuple[Any, dict, Scores, list[tuple[str, Value]]]:
-    """(frozen SAE, its params, its scores, rows of its curves)."""
+def outcome(
+    job: Job, one: Trained, devices: Mesh | None
+) -> tuple[Any, dict, Scores, list[tuple[str, Value]]]:
+    """(frozen SAE, its params, its scores, rows of its curves); `devices` as in `score`."""
     sae, params = job.run.sae.freeze(one.params, one.state)
     k, ks = getattr(job.run.sae, "k", 0), job.run.evaluation.ks
     trained = int(k) if k and k == int(k) and not _target(job.run.sae) else None
@@ -55,7 +58,7 @@ def outcome(job: Job, one: Trained) -> tuple[Any, dict, Scores, list[tuple[str, 
     pairs = job.source
     if ks and isinstance(pairs, PairedArrays) and pairs.chains is not None:
         more += chain_rows(sae, params, pairs.chains, ks, images=pairs.chain_images, root=pairs.root)
-    scores = score(sae, params, job.source, also=job.run.evaluation.matrices)
+    scores = score(sae, params, job.source, also=job.run.evaluation.matrices, devices=devices)
     l0 = scores.value("l0")
     assert l0 is not None  # a count is always defined
     more += reencodings(sae, params, job.source, job.run.evaluation.encoders, l0=l0, seed=job.run.seed.data)

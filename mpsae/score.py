@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
 from mpsae import kept
 from mpsae import match as matching
@@ -20,6 +21,7 @@ from mpsae.book import Book, absent, before, closure
 from mpsae.bounds import TooLarge, check_table
 from mpsae.encoding import above, active, encode
 from mpsae.heldout import Source, chunks, to_device
+from mpsae.mesh import over_rows
 from mpsae.metrics import base
 from mpsae.metrics.base import STATISTICS, Batch, Matrix, Truth, Value
 from mpsae.overlap import Overlap
@@ -50,6 +52,7 @@ def score(
     metrics: Sequence[str] | None = None,
     also: Sequence[str] = (),
     eps: float = 0.0,
+    devices: Mesh | None = None,
 ) -> Scores:
     """Every requested metric of a frozen SAE on the held-out rows of a source.
 
@@ -57,7 +60,8 @@ def score(
     those about pairs, labels or captions where the rows are none or have none. What needs truth, pursuit steps,
     an encoder matrix or a smaller table is null with a note. A code of at
     most `eps` on a unit atom counts as inactive (0 keeps all; 1e-3 in Tree SAE; a pursuit
-    without tolerance needs it, or its steps on rounding error count); x̂ keeps every code.
+    without tolerance needs it, or its steps on rounding error count); x̂ keeps every code. With `devices`,
+    of `mesh.row_mesh`, the rows of a chunk are divided over them, and each has the whole dictionary.
     """
     known = base.known_metrics()
     truth = None if source.truth is None else Truth.of(source.truth)
@@ -103,7 +107,9 @@ def score(
         speaker=there["speaker"],
     )
     given, refused = _given(book, names)
-    streamed = _stream(sae, params, source, names, truth=truth, given=given, refused=refused, eps=eps)
+    streamed = _stream(
+        sae, params, source, names, truth=truth, given=given, refused=refused, eps=eps, devices=devices
+    )
     book.known |= streamed.sums | {"n": streamed.n, "center": streamed.center}
 
     rows, matrices = [], {}
@@ -154,13 +160,16 @@ class Streamed(NamedTuple):
     center: np.ndarray  # the reference point, float64
 
 
-def _stream(sae, params, source, names, *, truth, given, refused, eps) -> Streamed:
+def _stream(sae, params, source, names, *, truth, given, refused, eps, devices) -> Streamed:
     """Every statistic among the names over all chunks; one that is too large is noted in `refused`."""
     statistics = [name for name in sorted(names & set(STATISTICS)) if not closure([name]) & set(refused)]
     world, given = to_device((truth, given))
     sums: dict[str, np.ndarray] = {}
     rows, chunk = 0, None
     for chunk in chunks(source, width=len(params["atoms"]), codes=truth is not None):
+        if devices is not None:
+            x, zt = over_rows((chunk.x, chunk.zt), devices)
+            chunk = chunk._replace(x=x, zt=zt)
         seen = (sae, params, chunk, world, given, eps)
         if not rows:
             statistics = _fitting(statistics, refused, seen)

@@ -1,6 +1,7 @@
 """Runs a grid: builds sources, trains what is not finished in stacks, scores, appends rows."""
 
 import contextlib
+import itertools
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -22,6 +23,7 @@ from mpsae.form import NUMBER, TABLE, TEXT, check
 from mpsae.keeper import Keeper
 from mpsae.layout import Layout
 from mpsae.memory_maps import relieve
+from mpsae.mesh import row_mesh
 from mpsae.oracle import Bound
 from mpsae.outcome import Job, Place, outcome, record, record_bound
 from mpsae.progress import Progress
@@ -264,9 +266,11 @@ def _do_stack(
         "compile_seconds": round((compile_seconds() - compiled) / len(jobs), 2),
     }
     todo = [(job, one) for job, one in zip(jobs, trained, strict=True) if job.id in stack.todo]
-    pool = ThreadPoolExecutor(len(jax.local_devices()))
+    devices = row_mesh(layout.devices) if layout else None
+    # Two programs over the same devices, begun in another order on each, would wait for each other.
+    pool = ThreadPoolExecutor(1 if layout else len(jax.local_devices()))
     try:
-        scored = pool.map(outcome, *zip(*todo, strict=True))
+        scored = pool.map(outcome, *zip(*todo, strict=True), itertools.repeat(devices))
         for number, ((job, one), result) in enumerate(zip(todo, scored, strict=True), 1):
             progress.show(f"{what} ({job.run.label}) scoring {number}/{len(todo)}")
             record(job, one, result, cost, place)

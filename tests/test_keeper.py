@@ -10,6 +10,7 @@ from test_train import Rows, SharedRows, same_bytes
 from mpsae import checkpoint, keeper, stop, train
 from mpsae.conformance.case import example
 from mpsae.keeper import Keeper
+from mpsae.layout import Layout
 from mpsae.optim import Optim
 from mpsae.sae import known
 from mpsae.saes.topk import TopK
@@ -29,13 +30,15 @@ def every_step(monkeypatch):
     monkeypatch.setattr(checkpoint, "KEPT", 100)
 
 
-def trained(sae, folder, *, found=None, every=1e-9, optim=OPTIM, count=2, kind=Rows):
+def trained(
+    sae, folder, *, found=None, every=1e-9, optim=OPTIM, count=2, kind=Rows, width=WIDTH, layout=None
+):
     """(what `fit` returned, the steps it reported); the second member diverges at once."""
     rates = [1e30 if i == 1 else 1e-2 for i in range(count)]
     members = [member(sae, optim.replace(lr=rate), data=i, init=i, dropout=i) for i, rate in enumerate(rates)]
     source, seen = kind(scale=jnp.float32(1)), []
     kept = Keeper(folder, count=count, every=every, found=found, about=dict)
-    result = fit(members, [source] * count, width=WIDTH, keeper=kept,
+    result = fit(members, [source] * count, width=width, keeper=kept, layout=layout,
                  report=lambda step, steps, log: seen.append(step))  # fmt: skip
     return result, seen
 
@@ -91,6 +94,19 @@ def test_keeping_changes_nothing_and_shared_rows_go_on_too(tmp_path):
     again, seen = trained(TopK(k=2), tmp_path / "new", kind=SharedRows, found=at(tmp_path / "whole", 3))
     same(again, whole)
     assert seen == [6, 7]
+
+
+def test_a_dictionary_over_several_devices_goes_on_to_the_same_bytes(tmp_path):
+    """AuxK and its counters too; a stack of one in places for two is filled again."""
+    sae, options = TopK(k=2, dead_window=2.0), {"count": 1, "width": 64, "layout": Layout(2, 1, 2)}
+    whole, seen = trained(sae, tmp_path / "whole", **options)
+    assert seen == [3, 6, 7]
+    again, seen = trained(sae, tmp_path / "again", found=at(tmp_path / "whole", 3), **options)
+    assert seen == [6, 7]
+    same(again, whole)
+    for step in (6, 7):
+        same_bytes(at(tmp_path / "again", step).arrays, at(tmp_path / "whole", step).arrays)
+    differ(trained(sae, tmp_path / "one", **options | {"layout": None})[0], whole)  # sums in another order
 
 
 def test_what_is_found_is_what_training_goes_on_with(tmp_path, monkeypatch):

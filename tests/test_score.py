@@ -22,6 +22,7 @@ from scoring import (
 from mpsae import bounds, heldout, kept
 from mpsae import score as scorer
 from mpsae.config import Seed
+from mpsae.mesh import over_rows, row_mesh
 from mpsae.metrics.base import METRICS, known_metrics, metric
 from mpsae.oracle import Bound
 from mpsae.projection import Projection
@@ -59,9 +60,9 @@ DOWN = (
 )  # fmt: skip
 
 
-def everything(sae, params, rows, *, eps=0.0):
+def everything(sae, params, rows, *, eps=0.0, devices=None):
     """{(metric, point): value}, arrays among them."""
-    result = score(sae, params, rows, metrics=OURS, eps=eps)
+    result = score(sae, params, rows, metrics=OURS, eps=eps, devices=devices)
     found = {(name, *value.at.items()): value.value for name, value in result.rows}
     return found | {name: matrix.array for name, matrix in result.matrices.items()}
 
@@ -90,6 +91,24 @@ def reference():
 @pytest.mark.parametrize("block", [1, 7, 1000])
 def test_no_score_depends_on_the_batch_size(block):
     same(reference(), everything(Pursuit(k=3), {"atoms": UNIT}, Rows(X, Z, WORLD, block)))
+
+
+@INVARIANCE
+def test_no_score_depends_on_the_devices_that_rows_are_divided_over(monkeypatch):
+    seen = []
+
+    def spy(rows, devices):
+        seen.append(over_rows(rows, devices))
+        return seen[-1]
+
+    monkeypatch.setattr(scorer, "over_rows", spy)
+    count = len(X) // 8 * 8 - 6  # the last of two blocks does not divide by 4
+    one, four = (
+        everything(Pursuit(k=3), {"atoms": UNIT}, Rows(X[:count], Z[:count], WORLD, 100), devices=devices)
+        for devices in (None, row_mesh(4))
+    )
+    same(one, four)
+    assert [len(x.sharding.device_set) for x, _ in seen] == [4] * (count // 100) + [1]
 
 
 @INVARIANCE

@@ -1,6 +1,10 @@
 """A dictionary over several devices trains as on one, and nothing of the size of its products is communicated."""
 
 import functools
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -72,6 +76,25 @@ def test_members_rows_and_atoms_go_together():
         trained(sae, Layout(2, 1, 2), seeds, 64), trained(sae, None, seeds, 64), strict=True
     ):
         assert_close(ours, theirs)
+
+
+def test_eight_devices_along_all_three_axes_train_as_one(tmp_path):
+    """In a process of its own: this one has four."""
+    sae, seeds = VARIANTS["topk"], (0, 1)
+    code = (
+        "import jax, numpy as np, test_shards as t; from mpsae.layout import Layout;"
+        f"found = t.trained(t.VARIANTS['topk'], Layout(2, 2, 2), {seeds}, 64); assert jax.device_count() == 8;"
+        "np.savez('found.npz', **{f'{name} {i}': array for i, one in enumerate(found)"
+        " for name, array in one.params.items()})"
+    )
+    flags = "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
+    paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, timeout=200,
+                   env=os.environ | {"XLA_FLAGS": flags, "PYTHONPATH": paths})  # fmt: skip
+    found = np.load(tmp_path / "found.npz")
+    for i, alone in enumerate(trained(sae, None, seeds, 64)):
+        for name, array in alone.params.items():
+            np.testing.assert_allclose(found[f"{name} {i}"], array, atol=1e-5)
 
 
 def test_another_route_over_several_devices_is_refused():

@@ -40,6 +40,9 @@ def main(argv: list[str]) -> int:
         type=Path,
         help="score on every row of this .npy/.npz/.safetensors, or on this folder of `mpsae embed`, instead",
     )
+    parser.add_argument(
+        "--mesh", default="", metavar="batch=N", help="divide the rows over N devices; by default on one"
+    )
     parser.add_argument("--all", action="store_true", help="every metric, not only the headline")
     chosen = parser.parse_args(argv)
 
@@ -56,7 +59,7 @@ def main(argv: list[str]) -> int:
     dim = params["atoms"].shape[1]
     if source.dim != dim:
         raise ValueError(f"{chosen.folder} takes rows of {dim} values, the data has {source.dim}")
-    scores = score(sae, params, source)
+    scores = score(sae, params, source, devices=_devices(chosen.mesh))
     rows = [
         {"metric": name, "value": value.value, "note": value.note, "at": value.at, "label": sae.name}
         for name, value in scores.rows
@@ -89,6 +92,18 @@ def summary(rows: list[dict[str, Any]], *, everything: bool = False) -> str:
         note = f"  ({row['note']})" if row["value"] is None and row["note"] else ""
         lines.append(f"{row['label']:<12} {row['metric'] + place:<28} {value}{note}")
     return "\n".join(lines)
+
+
+def _devices(text: str) -> Any:
+    import jax
+
+    from mpsae.layout import Layout
+    from mpsae.mesh import row_mesh
+
+    layout, there = Layout.parse(text or "batch=1"), jax.local_device_count()
+    if layout.devices != layout.batch or layout.batch > there:
+        raise ValueError(f"--mesh {text}: scores are divided by rows alone, as batch=N of {there} devices")
+    return row_mesh(layout.batch) if text else None
 
 
 def _source(record: dict[str, Any], chosen: Any) -> Any:
