@@ -15,6 +15,7 @@ LONGEST = 2000  # characters of a complaint: a name in a file may have a million
 VERBS = {
     "list": "variants, sources, worlds, metrics and experiments, a line each",
     "run": "run an experiment: mpsae run hierarchy --scale quick",
+    "launch": "the parts of an experiment as jobs of a cluster: mpsae launch --parts 8 run hierarchy",
     "figures": "redraw an experiment's figures from its rows",
     "verdict": "what rows say about the contested questions; with an experiment, about each of its claims",
     "report": "verdicts, figures and rows as one HTML file that opens from disk",
