@@ -3,8 +3,8 @@
 `step-000000012000/arrays.bin` holds the bytes of all arrays one after another, `manifest.json` what they are and the
 sha256 of each. The newest two are kept. This is not orbax: with one bit of its data file flipped it restored
 other weights without a word, 12 times of 12, and it writes 10 files for one array (measured, orbax 0.12.8); what
-it has on top, a part of an array from every host, needs a folder that all of them share. Nor is it safetensors, which copies every array
-twice on the way and took longer than the disk (measured, 1 GB).
+it has on top, a part of an array from every host, needs a folder that all of them share. Nor is it safetensors,
+which copies every array twice on the way and took longer than the disk (measured, 1 GB).
 """
 
 import hashlib
