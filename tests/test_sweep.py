@@ -21,7 +21,7 @@ from mpsae.saes.topk import TopK
 from mpsae.score import Scores, score
 from mpsae.sources.arrays import Arrays
 from mpsae.sources.tree20 import Tree20
-from mpsae.sweep import _jobs
+from mpsae.sweep import jobs_of
 from mpsae.train import Trained
 
 pytestmark = pytest.mark.xdist_group("sweep")  # the module's folders are made once
@@ -207,10 +207,12 @@ def test_stored_rows_are_read_once_and_a_world_once_a_seed(tmp_path, monkeypatch
             lambda self, seed, whole=whole: built.append((self.name, seed)) or whole(self, seed),
         )
     stored = Arrays(path=str(tmp_path / "data.npy"), held_out=10)
-    jobs = _jobs([run(seed, sae, source=source, width=8) for source in (stored, Tree20(held_out=10))
-                  for seed in (0, 1) for sae in (TopK(k=2), TopK(k=3))])  # fmt: skip
+    jobs = jobs_of([run(seed, sae, source=source, width=8) for source in (stored, Tree20(held_out=10))
+                  for seed in (0, 1) for sae in (TopK(k=2), TopK(k=3))], built_before := {})  # fmt: skip
     assert built == [("arrays", 0), ("tree20", 0), ("tree20", 1)]
     assert len({job.id for job in jobs}) == 8 and len({id(job.source) for job in jobs}) == 3
+    (again,) = jobs_of([jobs[0].run], built_before)
+    assert again.source is jobs[0].source and len(built) == 3
 
 
 def test_the_same_run_twice_is_done_once(tmp_path):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from jax.sharding import Mesh
 
-from mpsae import train
+from mpsae import hosts, train
 from mpsae.mesh import member_mesh
 from mpsae.optim import Optim
 from mpsae.sae import SAE, Context
@@ -167,6 +167,15 @@ def test_chunk_boundaries_do_not_change_bytes(monkeypatch):
     assert ends == [[10, 20, 24, 28, 30], [10, 20, 30]]
     same_bytes([t[:2] for t in results[0]], [t[:2] for t in results[1]])
     assert results[0][0].log == results[1][0].log
+
+
+def test_the_first_of_several_processes_says_how_long_a_chunk_is(monkeypatch):
+    """By their own clocks they would do different numbers of steps, and wait for each other for ever."""
+    monkeypatch.setattr(hosts, "exchange", lambda stop: [7 if stop == 10 else stop, stop])
+    seen = []
+    train_all([member(VARIANTS["topk"], OPTIM, data=0, init=0, dropout=0)],
+              report=lambda step, steps, log: seen.append(step))  # fmt: skip
+    assert seen == [7, 17, 20]
 
 
 def test_report_gets_one_number_per_member_and_rising_steps():
