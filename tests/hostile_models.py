@@ -106,6 +106,21 @@ def read_overcomplete(folder):
     return repr(read(folder / "state_dict.pt", "overcomplete", told))
 
 
+def make_openai(folder):
+    from mpsae.exchange import torch_file
+
+    shapes = {"pre_bias": (4,), "encoder.weight": (6, 4), "latent_bias": (6,), "decoder.weight": (4, 6)}
+    tensors = {name: numbers(*shape) for name, shape in shapes.items()}
+    (folder / "autoencoder.pt").write_bytes(torch_file.write(tensors))
+
+
+def read_openai(folder):
+    from mpsae.exchange.formats import read
+    from mpsae.exchange.settings import given
+
+    return repr(read(folder / "autoencoder.pt", "openai", given([])))
+
+
 def make_mnist_mp(folder):
     from mpsae.exchange import torch_file
 

@@ -121,7 +121,10 @@ def test_a_folder_shows_its_format_and_a_file_does_not(tmp_path, theirs):
             "must hold one of ae.pt, params.npz, .*, sae.safetensors, and only one",
         ),
         (tmp_path, "must hold one of"),
-        (theirs / "ae.pt", "a file does not say what it is, give --format mnist_mp or overcomplete"),
+        (
+            theirs / "ae.pt",
+            "a file does not say what it is, give --format mnist_mp or openai or overcomplete",
+        ),
         (tmp_path / "nope", "nope: no such folder or file"),
     ):
         with pytest.raises(ValueError, match=message):

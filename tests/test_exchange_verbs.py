@@ -68,7 +68,7 @@ def test_what_a_file_does_not_say_is_given(mpsae):
     state = {"dictionary._weights": TENSORS["W_dec"], "dictionary.multiplier": np.zeros((), np.float32)}
     Path("mp.pt").write_bytes(torch_file.write(state))
     code, _, err = mpsae("import", "mp.pt", "--out", "ours")
-    assert code == 2 and "give --format mnist_mp or overcomplete" in err and err.count("\n") == 1
+    assert code == 2 and "give --format mnist_mp or openai or overcomplete" in err and err.count("\n") == 1
     words = ("--format", "overcomplete", "--given", "class=MpSAE", "--given", "normalization=identity")
     code, _, err = mpsae("import", "mp.pt", "--out", "ours", *words)
     assert code == 2 and "--given: lacks k" in err

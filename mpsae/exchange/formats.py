@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from mpsae.exchange import dictionary_learning, gemma_scope, mnist_mp, overcomplete, saelens, sparsify
+from mpsae.exchange import dictionary_learning, gemma_scope, mnist_mp, openai, overcomplete, saelens, sparsify
 from mpsae.exchange.foreign import Foreign, Format
 from mpsae.exchange.settings import Settings
 from mpsae.registry import nearest, pick
@@ -12,6 +12,7 @@ FORMATS: dict[str, Format] = {
     "gemma_scope": gemma_scope.FORMAT,
     "gemma_scope_2": gemma_scope.FORMAT_2,
     "mnist_mp": mnist_mp.FORMAT,
+    "openai": openai.FORMAT,
     "overcomplete": overcomplete.FORMAT,
     "saelens": saelens.FORMAT,
     "sparsify": sparsify.FORMAT,

@@ -70,7 +70,7 @@ def add_format(parser: Arguments, *, required: bool) -> None:
     parser.add_argument(
         "--format",
         required=required,
-        help="dictionary_learning, gemma_scope, gemma_scope_2, mnist_mp, overcomplete, saelens or sparsify;"
+        help="dictionary_learning, gemma_scope, gemma_scope_2, mnist_mp, openai, overcomplete, saelens or sparsify;"
         " a folder shows it by itself",
     )
     parser.add_argument(
