@@ -207,6 +207,11 @@ def test_train_score_and_its_refusals(mpsae):
     code, out, err = mpsae("score", folder)
     assert code == 0 and numbers(out) == headline and not err
     every = numbers(mpsae("score", folder, "--all")[1])
+    divided = mpsae("score", folder, "--mesh", "batch=4")[1]
+    for mine, other in zip(numbers(divided), numbers(out), strict=True):
+        assert mine[0] == other[0] and float(mine[-1]) == pytest.approx(float(other[-1]), rel=2e-3, abs=1e-6)
+    for mesh in ("atoms=2", "batch=5"):
+        refuse(mpsae, ["score", folder, "--mesh", mesh], f"--mesh {mesh}: scores are divided by rows alone")
     assert len(every) > len(headline) and all(line in every for line in headline)
 
     kept = Run.from_json(Path("run.json").read_text())

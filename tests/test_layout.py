@@ -77,3 +77,12 @@ def test_an_impossible_mesh_is_one_sentence(mpsae):
     refuse(mpsae, ("train", *RUN, "--mesh", "atom=2"), "did you mean 'atoms'")
     code, _, err = mpsae("run", "hierarchy", "--scale", "smoke", "--mesh", "atoms=4")
     assert code == 2 and "width = 20 must be a multiple of 128" in err[-1]
+
+
+def test_several_processes_leave_no_device_out():
+    Layout(1, 2, 2).refuse_idle(4, 2)
+    Layout(1, 1, 2).refuse_idle(4, 1)
+    with pytest.raises(
+        ValueError, match="batch=1,atoms=2': 2 processes have 4 devices, all of which must be"
+    ):
+        Layout(1, 1, 2).refuse_idle(4, 2)
