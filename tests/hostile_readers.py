@@ -267,6 +267,7 @@ OPENED_IN = {
     "mpsae/verbs/embed.py": "begun",
     "mpsae/verbs/train.py": "config",
     "mpsae/bench/memory.py": "reads what the system says of this process",
+    "mpsae/hosts.py": "reads what processes of one run tell each other, no file",
     "mpsae/memory_maps.py": "reads what the system says of this process",
     "mpsae/conformance/form.py": "reads back what it wrote the line before",
     "mpsae/experiment.py": "runs a file of the user, as a plug-in (tests of experiments)",
