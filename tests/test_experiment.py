@@ -29,8 +29,8 @@ from mpsae.source import known_sources
 from mpsae.verbs import figures, verdict
 
 NAMES = (
-    "absorption", "concepts", "dials", "digits", "expressivity", "hierarchy", "inference", "ksvd", "length",
-    "modality", "synthbench", "vision", "words",
+    "absorption", "backbone", "concepts", "dials", "digits", "expressivity", "hierarchy", "inference", "ksvd",
+    "length", "modality", "synthbench", "vision", "words",
 )  # fmt: skip
 ON_PAIRS = (
     "concepts",

@@ -348,7 +348,27 @@ def test_real_pairs(shared_data):
     assert (round(float(gap), 3), round(float((image * text).sum(1).mean()), 3)) == (0.851, 0.310)
 
 
+def test_scenes_of_the_tuned_backbone_have_other_texts_and_the_same_rest():
+    plain, tuned = (find_source("scenes")(backbone=name) for name in ("plain", "radial"))
+    assert (plain.title, tuned.title) == ("scenes", "scenes_radial")
+    before, after = plain.store(), tuned.store()
+    assert before.rows["image"] is not None and after.captions == before.captions
+    np.testing.assert_array_equal(np.asarray(after.rows["image"]), np.asarray(before.rows["image"]))
+    old, new = (np.asarray(store.rows["text"], np.float64) for store in (before, after))
+    np.testing.assert_allclose(np.linalg.norm(new, axis=1), 1, atol=1e-3)
+    cosine = (old * new).sum(1)
+    assert 0.5 < np.median(cosine) < 0.98  # moved, and not far
+    one, other = plain.build(0), tuned.build(0)
+    assert one.fingerprint() != other.fingerprint()
+    assert (one.captions.speaker is None, other.captions.speaker is None) == (False, True)
+    made = after.record["provenance"]
+    assert made["trained"]["tuned"]["by"] == "radial" and not made["trained"]["dirty"]
+    assert made["trained"]["tuned"]["weights_sha256"] == before.record["model"]["weights_sha256"]
+
+
 def test_scenes_are_known_by_id():
     assert find_source("scenes")(centring="modality").title == "scenes"
     with pytest.raises(ValueError, match="scenes.norm = 'l2': must be one of keep, unit"):
         find_source("scenes")(norm="l2").validate()
+    with pytest.raises(ValueError, match="scenes.backbone = 'radail': must be one of plain, radial"):
+        find_source("scenes")(backbone="radail").validate()

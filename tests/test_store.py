@@ -12,7 +12,7 @@ import pytest
 
 from mpsae.canonical import digest
 from mpsae.record import sealed
-from mpsae.store import Labels, Rows, Store, Tree, Writer, read, write
+from mpsae.store import Labels, Rows, Store, Tree, Writer, read, with_texts_of, write
 from mpsae.store.describe import describe
 
 DIM = 8
@@ -55,6 +55,24 @@ def store(**changes):
 def folder(tmp_path):
     write(tmp_path / "store", store(), shard_rows=2)
     return tmp_path / "store"
+
+
+def test_texts_of_another_model_need_no_more_than_the_index_and_their_rows(tmp_path):
+    other = unit_rows(3, 9)
+    write(tmp_path / "other", store(rows=store().rows | {"text": Rows([other])}), shard_rows=2)
+    for path in (tmp_path / "other").iterdir():
+        if not path.name.startswith(("text", "store")):
+            path.unlink()
+    mixed = with_texts_of(store(), tmp_path / "other")
+    np.testing.assert_array_equal(np.asarray(mixed.rows["text"]), other)
+    np.testing.assert_array_equal(np.asarray(mixed.rows["image"]), unit_rows(5))
+    assert mixed.captions == store().captions and mixed.fingerprint == mixed.record["fingerprint"] != "f00d"
+    wider = store(rows=store().rows | {"text": Rows([np.eye(3, 9, dtype=np.float32)])})
+    with pytest.raises(ValueError, match=r"store\.json: must hold 3 text rows of 9, found 3 of 8"):
+        with_texts_of(wider, tmp_path / "other")
+    (tmp_path / "other" / "text-00001.safetensors").unlink()
+    with pytest.raises(ValueError, match=r"text-00001\.safetensors: this file is missing"):
+        with_texts_of(store(), tmp_path / "other")
 
 
 def reseal(folder, change):

@@ -18,6 +18,7 @@ STREAM = 1 << 32  # no step of a training has this number
 SPLIT = ("train", "held_out")
 HELD_OUT = 1000
 SHIPPED = Path(__file__).resolve().parents[1] / "clip" / "scenes"  # the trained CLIP and its embeddings
+RADIAL = SHIPPED.parent / "scenes_radial"  # the same texts' embeddings by that CLIP, radially tuned
 
 
 class Drawn(Sequence):

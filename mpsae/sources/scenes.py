@@ -3,31 +3,39 @@
 from typing import ClassVar
 
 from mpsae.clip.text import TextTower
-from mpsae.embed.scenes import SHIPPED
+from mpsae.embed.scenes import RADIAL, SHIPPED
 from mpsae.pairs import CENTRINGS, PairedArrays
 from mpsae.source import NORMS, SourceConfig, check_choices
 from mpsae.sources.embeddings import pairs_of
-from mpsae.store import Store, read
+from mpsae.store import Store, read, with_texts_of
 
 FOLDER = SHIPPED / "embeddings"
+BACKBONES = ("plain", "radial")
 
 
 class Scenes(SourceConfig, name="scenes"):
     """Pairs of a drawn scene and its caption, every factor known; held out: combinations never trained on.
 
-    centring and norm as in `embeddings`.
+    backbone: what embedded the captions, the CLIP as trained (`plain`) or its text tower radially tuned
+    (`radial`, arXiv 2407.08521; the images are the same). centring and norm as in `embeddings`.
     """
 
     stored: ClassVar[bool] = True
     centrings: ClassVar[tuple[str, ...]] = CENTRINGS
+    in_fingerprint: ClassVar[tuple[str, ...]] = ("path", "backbone")
 
+    backbone: str = "plain"
     centring: str = "none"
     norm: str = "keep"
+
+    @property
+    def title(self) -> str:
+        return self.name if self.backbone == "plain" else f"{self.name}_{self.backbone}"
 
     def validate(self) -> None:
         """Refuse unknown options."""
         super().validate()
-        check_choices(self, norm=NORMS, centring=self.centrings)
+        check_choices(self, backbone=BACKBONES, norm=NORMS, centring=self.centrings)
 
     def build(self, world_seed: int) -> PairedArrays:
         """The same rows and the same split for every seed."""
@@ -36,7 +44,8 @@ class Scenes(SourceConfig, name="scenes"):
 
     def store(self) -> Store:
         """The embeddings that ship, with captions, labels and the numbers that draw the images."""
-        return read(FOLDER)
+        plain = read(FOLDER)
+        return plain if self.backbone == "plain" else with_texts_of(plain, RADIAL)
 
     def of(self, store: Store) -> PairedArrays:
         """The source of a store that is read already."""
@@ -46,5 +55,5 @@ class Scenes(SourceConfig, name="scenes"):
             centring=self.centring,
             norm=self.norm,
             where=str(FOLDER),
-            encoder=TextTower(SHIPPED),
+            encoder=TextTower(SHIPPED) if self.backbone == "plain" else None,
         )

@@ -1,5 +1,6 @@
 """Read an embedding folder: existence, sizes, digests, schema, shapes and values, then trust."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +29,8 @@ def read(folder: Path | str, *, digests: bool = True) -> Store:
     index = _index(folder)
     rows: dict[str, Rows] = {}
     ids: dict[str, np.ndarray] = {}
-    for modality, entry in index["modalities"].items():
-        shards = [_shard(folder / shard["file"], shard, index, digests) for shard in entry["shards"]]
-        rows[modality] = Rows([shard["rows"] for shard in shards])
-        ids[modality] = np.concatenate([shard["id"] for shard in shards])
-        if len(rows[modality]) != entry["rows"]:
-            raise ValueError(
-                f"{folder / INDEX}: {modality} has {entry['rows']} rows, its shards {len(rows[modality])}"
-            )
+    for modality in index["modalities"]:
+        rows[modality], ids[modality] = _modality(folder, index, modality, digests)
     return Store(
         rows=rows,
         ids=ids,
@@ -45,6 +40,35 @@ def read(folder: Path | str, *, digests: bool = True) -> Store:
         record={key: value for key, value in index.items() if key != "self"} | {"verified": digests},
         fingerprint=index["fingerprint"],
     )
+
+
+def with_texts_of(store: Store, folder: Path | str) -> Store:
+    """`store` with the text rows of another folder, which need hold no more than its index and these.
+
+    For another model's rows of the same captions. Raises ValueError as `read` does, and where the text
+    rows are not as many and as long as those of `store`.
+    """
+    folder, wanted = Path(folder), store.rows["text"].shape
+    index = _index(folder)
+    there = (rows_of(index).get("text", 0), index["dim"])
+    if there != wanted:
+        raise ValueError(
+            f"{folder / INDEX}: must hold {wanted[0]} text rows of {wanted[1]}, found {there[0]} of {there[1]}"
+        )
+    texts, _ = _modality(folder, index, "text", True)
+    record = {key: value for key, value in index.items() if key != "self"} | {"verified": True}
+    return dataclasses.replace(
+        store, rows=store.rows | {"text": texts}, record=record, fingerprint=index["fingerprint"]
+    )
+
+
+def _modality(folder: Path, index: dict[str, Any], modality: str, digests: bool) -> tuple[Rows, np.ndarray]:
+    entry = index["modalities"][modality]
+    shards = [_shard(folder / shard["file"], shard, index, digests) for shard in entry["shards"]]
+    rows = Rows([shard["rows"] for shard in shards])
+    if len(rows) != entry["rows"]:
+        raise ValueError(f"{folder / INDEX}: {modality} has {entry['rows']} rows, its shards {len(rows)}")
+    return rows, np.concatenate([shard["id"] for shard in shards])
 
 
 def _index(folder: Path) -> dict[str, Any]:
