@@ -1,5 +1,6 @@
 """An embedding folder comes back the same, or is refused by file name; a killed writer loses one shard."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -9,11 +10,13 @@ import sys
 
 import numpy as np
 import pytest
+import safetensors.numpy
 
 from mpsae.canonical import digest
 from mpsae.record import sealed
 from mpsae.store import Labels, Rows, Store, Tree, Writer, read, with_texts_of, write
 from mpsae.store.describe import describe
+from mpsae.store.index import fingerprint
 
 DIM = 8
 CHAINS = np.array([[0, 1], [0, 2]])
@@ -103,6 +106,58 @@ def test_it_comes_back_the_same(folder):
     assert {key: back.record[key] for key in ABOUT} == ABOUT
     assert back.record["unit_norm"] is True and back.record["verified"] is True
     assert read(folder, digests=False).record["verified"] is False
+
+
+@pytest.mark.parametrize(
+    ("kind", "last"), [(np.int8, 127), (np.int16, 128), (np.int16, 32767), (np.int32, 32768)]
+)
+def test_whole_numbers_are_no_wider_on_disk_than_they_need_and_int64_once_read(tmp_path, kind, last):
+    rows = np.ones((last + 1, 1), np.float32)
+    told = np.array([-1, last], np.int64)
+    labels = Labels(
+        classes={"number": tuple(map(str, range(last + 1)))},
+        values={"image": {"number": np.resize(told, last + 1)}},
+        chains=np.array([[0, last]]),
+    )
+    made = store(
+        rows={"image": Rows([rows]), "text": Rows([rows])},
+        ids={"image": np.arange(last + 1), "text": np.arange(last + 1)},
+        pairs=np.array([[last, 0], [0, last]]),
+        items={},
+        labels=labels,
+    )
+    write(tmp_path / "s", made)
+    for name in ("pairs", "labels"):
+        tensors = safetensors.numpy.load_file(tmp_path / "s" / f"{name}.safetensors")
+        assert {tensor.dtype for tensor in tensors.values()} == {np.dtype(kind)}
+    back = read(tmp_path / "s")
+    values = back.labels.values["image"]["number"]
+    for found, given in (
+        (back.pairs, made.pairs),
+        (values, np.resize(told, last + 1)),
+        (back.labels.chains, labels.chains),
+    ):
+        np.testing.assert_array_equal(found, given)
+        assert found.dtype == np.int64
+
+
+def test_labels_that_are_not_whole_numbers_are_refused_when_read(folder):
+    path = folder / "labels.safetensors"
+    tensors = safetensors.numpy.load_file(path)
+    path.write_bytes(
+        safetensors.numpy.save(tensors | {"image.kind": tensors["image.kind"].astype(np.float32)})
+    )
+
+    def change(record):
+        data = path.read_bytes()
+        record["labels"].update(bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+        record["fingerprint"] = fingerprint(record)
+
+    reseal(folder, change)
+    with pytest.raises(
+        ValueError, match=r"labels\.safetensors: image\.kind: must be int64 \[5\], found float32"
+    ):
+        read(folder)
 
 
 def test_the_fingerprint_names_rows_pairs_and_labels_alone(folder, tmp_path):

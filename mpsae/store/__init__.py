@@ -3,9 +3,11 @@
     store.json            the index, sealed with its own digest (mpsae.record)
     image-00000.safetensors, text-00000.safetensors, ...
                           `rows` [n, dim] float32 or float16, `id` [n] int64
-    pairs.safetensors     `image` [q], `text` [q] int64: row numbers that belong together
+    pairs.safetensors     `image` [q], `text` [q]: row numbers that belong together
     items.jsonl           {"m": "text", "row": 17, "id": 42, "text": ..., "name": ...}, a line per row
     labels.safetensors    only where there are labels, trees or chains (mpsae.store.labels)
+
+Whole numbers of pairs and labels are in the smallest signed type that holds them, and int64 once read.
 
 Keys of the index: schema, complete, dim, dtype, unit_norm, modalities {name: {rows, shards [{file,
 rows, bytes, sha256}]}}, request (what the folder was begun with), and once complete: pairs, items and

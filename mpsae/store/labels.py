@@ -25,7 +25,8 @@ class Labels:
     """`classes` {factor: names}; `values` {modality: {factor: int64 [rows], -1 where not stated}};
     `trees` {factor: Tree}; `chains` int64 [c, depth], text rows from the root to the full caption.
 
-    On disk: tensors `image.kind`, `text.kind` (labels), `tree.kind` (parents) and `chains`.
+    On disk: tensors `image.kind`, `text.kind` (labels), `tree.kind` (parents) and `chains`, each in the
+    smallest signed type that holds it.
     """
 
     classes: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)

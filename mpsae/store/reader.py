@@ -11,6 +11,7 @@ from mpsae.files import read_verified, verify
 from mpsae.form import TEXT, check, parsed
 from mpsae.record import read_record
 from mpsae.store.index import COMPLETE, DTYPES, FORM, INDEX, SCHEMA, fingerprint, rows_of
+from mpsae.store.integers import widened
 from mpsae.store.labels import Labels
 from mpsae.store.memory import MODALITIES, Rows, Store, check_pairs, no_pairs
 from mpsae.store.shards import checked, mapped
@@ -109,7 +110,7 @@ def _tensors(folder: Path, entry: dict[str, Any], shapes: dict[str, list[int]]) 
     found = {name: list(tensor.shape) for name, tensor in tensors.items()}
     if found != shapes:
         raise ValueError(f"{path}: {INDEX} says it holds {shapes}, found {found}")
-    return tensors
+    return {name: widened(tensor) for name, tensor in tensors.items()}
 
 
 def _pairs(folder: Path, index: dict[str, Any]) -> np.ndarray:

@@ -27,6 +27,7 @@ from mpsae.store.index import (
     fingerprint,
     rows_of,
 )
+from mpsae.store.integers import narrowed
 from mpsae.store.labels import Labels
 from mpsae.store.memory import MODALITIES, Store, check_pairs
 from mpsae.store.shards import checked, packed, unit
@@ -144,13 +145,13 @@ class Writer:
         labels.check(counts, f"labels for {self.folder}")
         whole = self.index | {"complete": True, "pairs": None, "items": None, "labels": None}
         if len(pairs):
-            columns = {name: np.ascontiguousarray(pairs[:, i]) for i, name in enumerate(MODALITIES)}
+            columns = {name: narrowed(pairs[:, i]) for i, name in enumerate(MODALITIES)}
             whole["pairs"] = {"file": PAIRS, "rows": len(pairs)}
             whole["pairs"] |= self._put(PAIRS, safetensors.numpy.save(columns))
         if text := _item_lines(items, ids, counts, self.folder):
             whole["items"] = {"file": ITEMS} | self._put(ITEMS, text.encode("ascii"))
         if labels:
-            tensors = {name: np.ascontiguousarray(tensor) for name, tensor in labels.tensors().items()}
+            tensors = {name: narrowed(tensor) for name, tensor in labels.tensors().items()}
             whole["labels"] = {"file": LABELS, **labels.entry()}
             whole["labels"] |= self._put(LABELS, safetensors.numpy.save(tensors))
         whole |= {"model": dict(model), "preprocess": dict(preprocess)}
