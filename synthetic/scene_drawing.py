@@ -45,36 +45,55 @@ def draw(
     factor. Row i depends on row i alone. Raises ValueError for rows that are not scenes or a jitter
     that does not match them.
     """
-    check(scenes)
-    if jitter.shape != (len(scenes), JITTER):
-        raise ValueError(f"jitter: must have shape {(len(scenes), JITTER)}, found {jitter.shape}")
+    check_both(scenes, jitter)
     images = np.empty((len(scenes), SIDE, SIDE, 3), np.uint8)
     for image, scene, free in zip(images, scenes, jitter.tolist(), strict=True):
-        image[:] = _draw_one(
-            {name: names[i] for (name, names), i in zip(FACTORS.items(), scene, strict=True)}, free
-        )
+        image[:] = _draw_one(named(scene), free)
     return images
 
 
+def check_both(scenes: Int[np.ndarray, "n factors"], jitter: Float[np.ndarray, "n jitter"]) -> None:
+    """Refuse, by ValueError, rows that are not scenes or a jitter that does not match them."""
+    check(scenes)
+    if jitter.shape != (len(scenes), JITTER):
+        raise ValueError(f"jitter: must have shape {(len(scenes), JITTER)}, found {jitter.shape}")
+
+
+def named(scene: Int[np.ndarray, " factors"]) -> dict[str, str]:
+    """The factors of one scene by their names."""
+    return {name: names[i] for (name, names), i in zip(FACTORS.items(), scene, strict=True)}
+
+
 def _draw_one(scene: dict[str, str], free: list[float]) -> UInt8[np.ndarray, "side side 3"]:
-    shift_x, shift_y, scale, phase, ground, grain, tint, _ = free
+    *_, phase, ground, grain, tint, _ = free
     canvas = _place(scene["place"], int(ground * PHASES)) + _grain(int(grain * GRAIN))
-    copies = 1 + FACTORS["count"].index(scene["count"])
-    side = round(SIDE * SHARE[scene["count"], scene["size"]] * (0.95 + 0.1 * scale))
+    side, corners = where(scene, free)
     sprite = _sprite(scene["kind"], side)
     pattern = _texture(scene["texture"], int(phase * PHASES))[:side, :side]
     colour, second = _colours(scene["hue"], scene["shade"], tint)
     filled = sprite.paint + sprite.body * (second + pattern * (colour - second))
-    low, high = MARGIN * SIDE, (1 - MARGIN) * SIDE - side
-    left = low + (high - low) * FACTORS["column"].index(scene["column"]) / 2 + 3 * (shift_x - 0.5)
-    gap = SIDE / 2 if copies == 2 else 0.0
-    top = (SIDE - side - gap) / 2 + (5 if copies == 1 else 1) * (shift_y - 0.5)
-    for copy in range(copies):
-        x, y = (min(max(round(at), 0), SIDE - side) for at in (left, top + copy * gap))
+    for x, y in corners:
         spot = canvas[y : y + side, x : x + side]
         spot *= 1 - sprite.cover
         spot += filled
     return np.clip(canvas, 0, 255).astype(np.uint8)
+
+
+def where(scene: dict[str, str], free: list[float]) -> tuple[int, list[tuple[int, int]]]:
+    """The side of the square that each thing of a scene fills, and the left and top pixel of each, upper one first."""
+    shift_x, shift_y, scale, *_ = free
+    copies = 1 + FACTORS["count"].index(scene["count"])
+    side = round(SIDE * SHARE[scene["count"], scene["size"]] * (0.95 + 0.1 * scale))
+    low, high = MARGIN * SIDE, (1 - MARGIN) * SIDE - side
+    left = low + (high - low) * FACTORS["column"].index(scene["column"]) / 2 + 3 * (shift_x - 0.5)
+    gap = SIDE / 2 if copies == 2 else 0.0
+    top = (SIDE - side - gap) / 2 + (5 if copies == 1 else 1) * (shift_y - 0.5)
+    tops = [top + copy * gap for copy in range(copies)]
+    return side, [(_inside(left, side), _inside(at, side)) for at in tops]
+
+
+def _inside(at: float, side: int) -> int:
+    return min(max(round(at), 0), SIDE - side)
 
 
 def _colours(hue: str, shade: str, tint: float) -> tuple[np.ndarray, np.ndarray]:
@@ -86,7 +105,8 @@ def _colours(hue: str, shade: str, tint: float) -> tuple[np.ndarray, np.ndarray]
 
 
 @functools.cache
-def _sprite(kind: str, side: int) -> Sprite:
+def painted(kind: str, side: int) -> Int[np.ndarray, "fine fine"]:
+    """Which of `scene_shapes.PAINTS` each of a kind's points has, FINE of them to a pixel; 0 where it is not."""
     at = (np.arange(side * FINE) + 0.5) / (side * FINE)
     x, y = np.meshgrid(at, at)
     paints = np.zeros(x.shape, np.int64)
@@ -96,6 +116,12 @@ def _sprite(kind: str, side: int) -> Sprite:
     domain = next(name for name, families in DOMAINS.items() if family in families)
     around = _grown(paints > 0, max(FINE, round(0.025 * side * FINE))) & (paints == 0)
     paints[around] = scene_shapes.PAINTS.index(scene_shapes.OUTLINES[domain])
+    return paints
+
+
+@functools.cache
+def _sprite(kind: str, side: int) -> Sprite:
+    paints = painted(kind, side)
     palette = np.array([PAINT.get(paint, (0, 0, 0)) for paint in scene_shapes.PAINTS], np.float32)
     return Sprite(
         body=_averaged((paints == scene_shapes.PAINTS.index("body"))[..., None]),

@@ -2,6 +2,7 @@
 
 import platform
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ def make(folder: Path | str, *, steps: int, seed: int, command: str, progress: P
 
     The read-out is of other scenes than those embedded, and of the weights as float16 has rounded them.
     """
-    made = _provenance(steps=steps, seed=seed, command=command)
+    made = origin(steps=steps, seed=seed, command=command, packages=PACKAGES)
     began = time.process_time()
     clip = training.fresh(seed)
     training.train(clip, steps=steps, seed=seed, progress=progress)
@@ -41,7 +42,7 @@ def tune(folder: Path | str, *, steps: int, seed: int, command: str, progress: P
     Returns as lines for a terminal the chain report before and after, of held-out combinations that are
     not those embedded, and of the weights as float16 has rounded them.
     """
-    made = _provenance(steps=steps, seed=seed, command=command)
+    made = origin(steps=steps, seed=seed, command=command, packages=PACKAGES)
     made["tuned"] = {"by": "radial", "weights_sha256": model.read_record(SHIPPED)["weights"]["sha256"]}
     clip, scenes = model.load(SHIPPED), drawn(seed + 1, seen=0, unseen=HELD_OUT)
     before, began = chain_report.chain_report(clip, scenes), time.process_time()
@@ -53,7 +54,8 @@ def tune(folder: Path | str, *, steps: int, seed: int, command: str, progress: P
     return chain_report.text(before, after)
 
 
-def _provenance(*, steps: int, seed: int, command: str) -> dict[str, Any]:
+def origin(*, steps: int, seed: int, command: str, packages: Sequence[str]) -> dict[str, Any]:
+    """What the record of a model made here says of its making, before it begins."""
     return {
         "command": reduce_paths(command),
         "seed": seed,
@@ -61,5 +63,5 @@ def _provenance(*, steps: int, seed: int, command: str) -> dict[str, Any]:
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         **checkout(Path(mpsae.__file__).resolve().parent),
         "python": platform.python_version(),
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": {name: version(name) for name in packages},
     }

@@ -14,6 +14,7 @@ Embed images, captions or both with an open_clip model (pip install 'mpsae[clip]
   mpsae embed --world scenes --out FOLDER                        captioned scenes through the small CLIP
   mpsae embed --world scenes --train --clip FOLDER2 --out FOLDER     that CLIP trained anew, 25 minutes
   mpsae embed --world scenes --tune radial --clip FOLDER2 --out FOLDER   its texts tuned, a minute
+  mpsae embed --world scenes --backbone cast --train --clip FOLDER2 --out FOLDER   images through a CAST, 5 minutes
   mpsae embed --images DIR --model inceptionv1 --weights FILE --layer mixed4a --out FOLDER
 
 The network is used for one thing only: --pretrained TAG downloads those weights, once, and the
@@ -44,8 +45,8 @@ def main(argv: list[str]) -> int:
 
     if chosen.world is not None:
         return _world(chosen, f"mpsae embed {shlex.join(argv)}")
-    if chosen.train or chosen.tune is not None or chosen.clip is not None:
-        raise ValueError("--train, --tune and --clip are about the small CLIP of --world scenes")
+    if chosen.train or chosen.tune is not None or chosen.clip is not None or chosen.backbone is not None:
+        raise ValueError("--train, --tune, --backbone and --clip are about the models of --world scenes")
     if chosen.model == "inceptionv1":
         return _inception(chosen, f"mpsae embed {shlex.join(argv)}")
     if chosen.weights is not None or chosen.position is not None:
@@ -116,6 +117,8 @@ def _world(chosen: argparse.Namespace, command: str) -> int:
     for name, value in (("steps", chosen.steps), ("scenes", chosen.scenes)):
         if value is not None and value < 1:
             raise ValueError(f"--{name} {value}: must be at least 1")
+    if chosen.backbone == "cast":
+        return _cast(chosen, command)
     from mpsae.embed.scenes import HELD_OUT, SHIPPED, scene_encoder, scenes
     from mpsae.progress import Progress
     from mpsae.store.writer import refuse_strangers
@@ -131,6 +134,32 @@ def _world(chosen: argparse.Namespace, command: str) -> int:
         steps = chosen.steps or STEPS[how]
         print(fit(folder, steps=steps, seed=chosen.seed, command=command, progress=progress))
     return _embed(collection, scene_encoder(folder), chosen, command, progress)
+
+
+def _cast(chosen: argparse.Namespace, command: str) -> int:
+    """The scenes' images through a CAST, which is trained first where that is asked for, their captions as they ship."""
+    if chosen.tune is not None:
+        raise ValueError("--backbone cast: leave --tune away, its texts are those of the CLIP that ships")
+    if chosen.clip is None:
+        raise ValueError("--backbone cast: none ships, say where its weights are or go, --clip FOLDER")
+    from mpsae import mesh
+
+    mesh.start()
+    from mpsae.embed.cast import cast_encoder
+    from mpsae.embed.scenes import HELD_OUT, scenes
+    from mpsae.progress import Progress
+    from mpsae.store.writer import refuse_strangers
+
+    progress = Progress()
+    refuse_strangers(chosen.out)
+    collection = scenes(chosen.seed, seen=chosen.scenes, unseen=HELD_OUT)
+    if chosen.train:
+        from mpsae.cast.making import STEPS, make
+
+        _refuse_unusable(chosen, collection.inputs)
+        steps = chosen.steps or STEPS
+        print(make(chosen.clip, steps=steps, seed=chosen.seed, command=command, progress=progress))
+    return _embed(collection, cast_encoder(chosen.clip), chosen, command, progress)
 
 
 def _refuse_unusable(chosen: argparse.Namespace, inputs: dict[str, Any]) -> None:
@@ -189,7 +218,13 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the embeddings go")
     parser.add_argument("--world", choices=("scenes",), help="embed this world instead of files")
-    parser.add_argument("--train", action="store_true", help="train the world's CLIP first, into --clip")
+    parser.add_argument("--train", action="store_true", help="train the backbone first, into --clip")
+    parser.add_argument(
+        "--backbone",
+        choices=("clip", "cast"),
+        help="what sees the world's images: the small CLIP (default), or a CAST trained to meet its texts"
+        " (arXiv 2210.00314), which has its weights in --clip",
+    )
     parser.add_argument(
         "--clip", type=Path, metavar="FOLDER", help="its folder (default: the one that ships)"
     )
@@ -202,7 +237,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--steps",
         type=int,
-        help="of that training, of 256 scenes (default 1500), or tuning, of 8 chains (400)",
+        help="of that training, of 256 scenes (default 1500), or tuning, of 8 chains (400); of cast, of 64 (600)",
     )
     parser.add_argument("--scenes", type=int, default=3000, help="scenes to embed; 1000 held out come on top")
     parser.add_argument("--seed", type=int, default=0, help="of the scenes and of the training (default 0)")
