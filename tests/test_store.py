@@ -14,7 +14,7 @@ import safetensors.numpy
 
 from mpsae.canonical import digest
 from mpsae.record import sealed
-from mpsae.store import Labels, Rows, Store, Tree, Writer, read, with_texts_of, write
+from mpsae.store import Labels, Rows, Store, Tree, Writer, read, with_rows_of, write
 from mpsae.store.describe import describe
 from mpsae.store.index import fingerprint
 
@@ -60,22 +60,26 @@ def folder(tmp_path):
     return tmp_path / "store"
 
 
-def test_texts_of_another_model_need_no_more_than_the_index_and_their_rows(tmp_path):
-    other = unit_rows(3, 9)
-    write(tmp_path / "other", store(rows=store().rows | {"text": Rows([other])}), shard_rows=2)
+@pytest.mark.parametrize(("modality", "rest"), [("text", "image"), ("image", "text")])
+def test_rows_of_another_model_need_no_more_than_the_index_and_themselves(tmp_path, modality, rest):
+    count = store().counts[modality]
+    other = unit_rows(count, 9)
+    write(tmp_path / "other", store(rows=store().rows | {modality: Rows([other])}), shard_rows=2)
     for path in (tmp_path / "other").iterdir():
-        if not path.name.startswith(("text", "store")):
+        if not path.name.startswith((modality, "store")):
             path.unlink()
-    mixed = with_texts_of(store(), tmp_path / "other")
-    np.testing.assert_array_equal(np.asarray(mixed.rows["text"]), other)
-    np.testing.assert_array_equal(np.asarray(mixed.rows["image"]), unit_rows(5))
+    mixed = with_rows_of(store(), tmp_path / "other", modality)
+    np.testing.assert_array_equal(np.asarray(mixed.rows[modality]), other)
+    np.testing.assert_array_equal(np.asarray(mixed.rows[rest]), np.asarray(store().rows[rest]))
     assert mixed.captions == store().captions and mixed.fingerprint == mixed.record["fingerprint"] != "f00d"
-    wider = store(rows=store().rows | {"text": Rows([np.eye(3, 9, dtype=np.float32)])})
-    with pytest.raises(ValueError, match=r"store\.json: must hold 3 text rows of 9, found 3 of 8"):
-        with_texts_of(wider, tmp_path / "other")
-    (tmp_path / "other" / "text-00001.safetensors").unlink()
-    with pytest.raises(ValueError, match=r"text-00001\.safetensors: this file is missing"):
-        with_texts_of(store(), tmp_path / "other")
+    wider = store(rows=store().rows | {modality: Rows([np.eye(count, 9, dtype=np.float32)])})
+    with pytest.raises(
+        ValueError, match=rf"store\.json: must hold {count} {modality} rows of 9, found {count} of 8"
+    ):
+        with_rows_of(wider, tmp_path / "other", modality)
+    (tmp_path / "other" / f"{modality}-00001.safetensors").unlink()
+    with pytest.raises(ValueError, match=rf"{modality}-00001\.safetensors: this file is missing"):
+        with_rows_of(store(), tmp_path / "other", modality)
 
 
 def reseal(folder, change):

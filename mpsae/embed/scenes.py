@@ -19,6 +19,7 @@ SPLIT = ("train", "held_out")
 HELD_OUT = 1000
 SHIPPED = Path(__file__).resolve().parents[1] / "clip" / "scenes"  # the trained CLIP and its embeddings
 RADIAL = SHIPPED.parent / "scenes_radial"  # the same texts' embeddings by that CLIP, radially tuned
+CAST = SHIPPED.parent / "scenes_cast"  # the same images' embeddings by a CAST
 
 
 class Drawn(Sequence):

@@ -3,21 +3,23 @@
 from typing import ClassVar
 
 from mpsae.clip.text import TextTower
-from mpsae.embed.scenes import RADIAL, SHIPPED
+from mpsae.embed.scenes import CAST, RADIAL, SHIPPED
 from mpsae.pairs import CENTRINGS, PairedArrays
 from mpsae.source import NORMS, SourceConfig, check_choices
 from mpsae.sources.embeddings import pairs_of
-from mpsae.store import Store, read, with_texts_of
+from mpsae.store import Store, read, with_rows_of
 
 FOLDER = SHIPPED / "embeddings"
-BACKBONES = ("plain", "radial")
+OTHERS = {"radial": (RADIAL, "text"), "cast": (CAST, "image")}  # which rows are not the plain ones
+BACKBONES = ("plain", *OTHERS)
 
 
 class Scenes(SourceConfig, name="scenes"):
     """Pairs of a drawn scene and its caption, every factor known; held out: combinations never trained on.
 
-    backbone: what embedded the captions, the CLIP as trained (`plain`) or its text tower radially tuned
-    (`radial`, arXiv 2407.08521; the images are the same). centring and norm as in `embeddings`.
+    backbone: what embedded them, the CLIP as trained (`plain`); its text tower radially tuned (`radial`, arXiv
+    2407.08521; the images are the same); or a CAST, which has images as nested segments (`cast`, arXiv 2210.00314;
+    the captions are the same). centring and norm as in `embeddings`.
     """
 
     stored: ClassVar[bool] = True
@@ -45,7 +47,7 @@ class Scenes(SourceConfig, name="scenes"):
     def store(self) -> Store:
         """The embeddings that ship, with captions, labels and the numbers that draw the images."""
         plain = read(FOLDER)
-        return plain if self.backbone == "plain" else with_texts_of(plain, RADIAL)
+        return plain if self.backbone == "plain" else with_rows_of(plain, *OTHERS[self.backbone])
 
     def of(self, store: Store) -> PairedArrays:
         """The source of a store that is read already."""
@@ -55,5 +57,5 @@ class Scenes(SourceConfig, name="scenes"):
             centring=self.centring,
             norm=self.norm,
             where=str(FOLDER),
-            encoder=TextTower(SHIPPED) if self.backbone == "plain" else None,
+            encoder=None if self.backbone == "radial" else TextTower(SHIPPED),
         )

@@ -17,7 +17,7 @@ labels {file, bytes, sha256, ...}, model, preprocess, provenance, left_out, fing
 where there are any, of the labels; names, captions, model and paths are not in it.
 
     read         a folder as a Store
-    with_texts_of    a Store with another model's rows of its texts
+    with_rows_of a Store with another model's rows of its images or texts
     write        a Store as a folder
     Writer       a folder filled shard by shard, taken up again where it was left
     from_files   the same Store from .npy, .npz, .safetensors or .bin files of somebody else
@@ -26,7 +26,7 @@ where there are any, of the labels; names, captions, model and paths are not in 
 from mpsae.store.foreign import from_files
 from mpsae.store.labels import Labels, Tree
 from mpsae.store.memory import Rows, Store
-from mpsae.store.reader import read, with_texts_of
+from mpsae.store.reader import read, with_rows_of
 from mpsae.store.writer import Writer, write
 
-__all__ = ["Labels", "Rows", "Store", "Tree", "Writer", "from_files", "read", "with_texts_of", "write"]
+__all__ = ["Labels", "Rows", "Store", "Tree", "Writer", "from_files", "read", "with_rows_of", "write"]

@@ -43,23 +43,23 @@ def read(folder: Path | str, *, digests: bool = True) -> Store:
     )
 
 
-def with_texts_of(store: Store, folder: Path | str) -> Store:
-    """`store` with the text rows of another folder, which need hold no more than its index and these.
+def with_rows_of(store: Store, folder: Path | str, modality: str) -> Store:
+    """`store` with the rows of one modality from another folder, which need hold no more than its index and these.
 
-    For another model's rows of the same captions. Raises ValueError as `read` does, and where the text
+    For another model's rows of the same images or captions. Raises ValueError as `read` does, and where those
     rows are not as many and as long as those of `store`.
     """
-    folder, wanted = Path(folder), store.rows["text"].shape
+    folder, wanted = Path(folder), store.rows[modality].shape
     index = _index(folder)
-    there = (rows_of(index).get("text", 0), index["dim"])
+    there = (rows_of(index).get(modality, 0), index["dim"])
     if there != wanted:
         raise ValueError(
-            f"{folder / INDEX}: must hold {wanted[0]} text rows of {wanted[1]}, found {there[0]} of {there[1]}"
+            f"{folder / INDEX}: must hold {wanted[0]} {modality} rows of {wanted[1]}, found {there[0]} of {there[1]}"
         )
-    texts, _ = _modality(folder, index, "text", True)
+    rows, _ = _modality(folder, index, modality, True)
     record = {key: value for key, value in index.items() if key != "self"} | {"verified": True}
     return dataclasses.replace(
-        store, rows=store.rows | {"text": texts}, record=record, fingerprint=index["fingerprint"]
+        store, rows=store.rows | {modality: rows}, record=record, fingerprint=index["fingerprint"]
     )
 
 
