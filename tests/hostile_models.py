@@ -159,6 +159,23 @@ def read_clip(folder):
     return tower.words, tower.longest
 
 
+def make_cast(folder):
+    from mpsae.cast.training import fresh
+    from mpsae.cast.weights import save
+
+    save(fresh(), folder, {})
+
+
+def read_cast(folder):
+    import jax
+
+    from mpsae.cast.weights import load, read_record
+
+    return read_record(folder)["provenance"], [
+        leaf.tobytes() for leaf in map(np.asarray, jax.tree.leaves(load(folder)))
+    ]
+
+
 def make_local(folder):
     (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": {"text_cfg": {"width": 4}}}))
     (folder / "open_clip_model.safetensors").write_bytes(to_safetensors({"rows": table()}))

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 from hostile_models import (
+    make_cast,
     make_checkpoint,
     make_clip,
     make_dictionary_learning,
@@ -15,6 +16,7 @@ from hostile_models import (
     make_saelens,
     make_saved,
     make_sparsify,
+    read_cast,
     read_checkpoint,
     read_clip,
     read_folder,
@@ -229,6 +231,7 @@ READERS = {
     "images": Reader(make_images, read_images),
     "graph": Reader(make_graph, read_graph),
     "clip": Reader(make_clip, read_clip, mend_record("clip.json")),
+    "cast": Reader(make_cast, read_cast, mend_record("cast.json")),
     "local": Reader(make_local, read_local),
 }
 
@@ -236,12 +239,15 @@ READERS = {
 # Every module that opens a file, and which readers above go through it, or why none has to.
 OPENED_IN = {
     "mpsae/array_files.py": "npy npz safetensors bin mnist gemma_scope",
+    "mpsae/cast/making.py": "clip",
+    "mpsae/cast/weights.py": "cast",
     "mpsae/checkpoint.py": "checkpoint",
     "mpsae/claims.py": "locks a file and reads none",
     "mpsae/class_graph.py": "graph",
     "mpsae/clip/making.py": "clip",
     "mpsae/clip/model.py": "clip",
     "mpsae/clip/text.py": "clip",
+    "mpsae/embed/cast.py": "cast",
     "mpsae/embed/caption_file.py": "csv chains hierarcaps tsv coco jsonl txt",
     "mpsae/embed/gather.py": "csv images",
     "mpsae/embed/images.py": "images",

@@ -8,8 +8,8 @@ from synthetic.scenes import FACTORS
 
 
 def test_mixed_scenes_have_two_kinds_one_above_the_other():
-    made = mixed(40, 3)
-    again, other = mixed(40, 3), mixed(40, 4)
+    made = mixed(200, 3)
+    again, other = mixed(200, 3), mixed(200, 4)
     np.testing.assert_array_equal(made.images, again.images)
     assert not np.array_equal(made.images, other.images)
     assert (made.things[:, : SIDE // 2] != 2).all() and (made.things[:, SIDE // 2 :] != 1).all()

@@ -5,6 +5,10 @@ import numpy as np
 import pytest
 
 from mpsae import cli
+from mpsae.cast import making as cast_making
+from mpsae.cast import vision, weights
+from mpsae.cast.training import fresh
+from mpsae.cast.vision import Vision
 from mpsae.clip import making, model
 from mpsae.embed.scenes import SHIPPED, drawn, scenes
 from mpsae.store import Writer, read
@@ -67,20 +71,68 @@ def test_tuning_then_embedding_in_one_command(tmp_path, capsys, monkeypatch):
     assert np.abs(model.encode_captions(plain, store.captions[:4]) - texts).max() > 1e-3
 
 
+def test_a_cast_is_trained_and_sees_the_images_beside_the_captions_that_ship(tmp_path, capsys, monkeypatch):
+    """Both the training and the report have tests of their own."""
+    params = fresh(1)
+    monkeypatch.setattr(cast_making.training, "train", lambda given, tower, **how: (params, [1.0]))
+    monkeypatch.setattr(cast_making, "report", lambda vision, tower, scenes, **how: {"seen": len(scenes)})
+    monkeypatch.setattr(cast_making, "text", str)
+    monkeypatch.setattr("mpsae.embed.scenes.HELD_OUT", 20)
+    monkeypatch.setattr(vision, "BATCH", 4)
+    words = ["embed", "--world", "scenes", "--backbone", "cast", "--train", "--steps", "3", "--scenes", "30"]
+    words += ["--clip", str(tmp_path / "cast"), "--out", str(tmp_path / "rows")]
+    assert cli.main(words) == 0
+    assert "{'seen': 2500}" in capsys.readouterr().out
+    store, record = read(tmp_path / "rows"), weights.read_record(tmp_path / "cast")
+    assert store.record["model"] == {"name": "cast", "weights_sha256": record["weights"]["sha256"]}
+    made = store.record["provenance"]["trained"]
+    assert made == record["provenance"] and (made["steps"], made["seed"]) == (3, 0)
+    assert made["report"] == {"seen": 2500}
+    assert made["texts_sha256"] == model.read_record(SHIPPED)["weights"]["sha256"]
+    expected = Vision(weights.load(tmp_path / "cast")).rows(drawn(0, seen=30, unseen=20)[:4])
+    np.testing.assert_allclose(np.asarray(store.rows["image"][:4]), expected, atol=1e-5)
+    plain = dict(
+        zip((shipped := read(SHIPPED / "embeddings")).captions, np.asarray(shipped.rows["text"]), strict=True)
+    )
+    both = [
+        (row, plain[said])
+        for row, said in zip(store.rows["text"][:], store.captions, strict=True)
+        if said in plain
+    ]
+    assert both
+    for row, there in both:
+        np.testing.assert_allclose(row, there, atol=2e-3)
+
+
 @pytest.mark.parametrize(
     "words, message",
     [
         (["--world", "scenes", "--train"], "--train: say where the trained CLIP goes, --clip FOLDER"),
         (["--world", "scenes", "--tune", "radial"], "--tune: say where the tuned CLIP goes, --clip FOLDER"),
         (["--world", "scenes", "--train", "--tune", "radial"], "--train and --tune: choose one"),
-        (["--tune", "radial", "--model", "x"], "--train, --tune and --clip are about the small CLIP"),
+        (
+            ["--tune", "radial", "--model", "x"],
+            "--train, --tune, --backbone and --clip are about the models of",
+        ),
+        (
+            ["--backbone", "cast", "--model", "x"],
+            "--train, --tune, --backbone and --clip are about the models of",
+        ),
+        (
+            ["--world", "scenes", "--backbone", "cast"],
+            "--backbone cast: none ships, say where its weights are or go",
+        ),
+        (
+            ["--world", "scenes", "--backbone", "cast", "--tune", "radial", "--clip", "x"],
+            "--backbone cast: leave --tune away",
+        ),
         (["--world", "scenes", "--model", "x"], "--world scenes brings its own images, captions and model"),
         (["--world", "scenes", "--device", "cpu"], "leave --device and --skip-bad away"),
         (["--world", "scenes", "--skip-bad"], "leave --device and --skip-bad away"),
         (["--world", "scenes", "--scenes", "0"], "--scenes 0: must be at least 1"),
         (
             ["--train", "--model", "x"],
-            "--train, --tune and --clip are about the small CLIP of --world scenes",
+            "--train, --tune, --backbone and --clip are about the models of --world scenes",
         ),
         (["--images", "x"], "--model NAME: which model is to embed"),
     ],
