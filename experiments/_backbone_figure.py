@@ -7,14 +7,14 @@ from _pair_figures import labels_in, seeds_of
 
 from mpsae import plots
 
-NAMES = {"scenes": "plain", "scenes_radial": "radially tuned"}
+NAMES = {"scenes": "plain", "scenes_radial": "texts radially tuned", "scenes_cast": "images through CAST"}
 FACTORS = ("kind", "hue", "place")
 
 
 def backbones(rows):
     """A row of panels per backbone: order of reconstructions and codes, and how far apart an atom's classes are."""
     labels = labels_in(rows)
-    figure, axes = plt.subplots(2, 4, figsize=(12.5, 5.6), sharex="col", sharey="col")
+    figure, axes = plt.subplots(len(NAMES), 4, figsize=(12.5, 8.0), sharex="col", sharey="col")
     for i, (data, name) in enumerate(NAMES.items()):
         mine = [row for row in rows if row["data"] == data]
         for place, of in zip(axes[i, :2], ("xhat", "code"), strict=True):
@@ -38,12 +38,12 @@ def backbones(rows):
         axes[0], ("reconstructions", "codes", "atoms, on images", "atoms, on texts"), strict=True
     ):
         place.set_title(title)
-    for place, what in zip(axes[1], ("atoms used per caption",) * 2 + ("edges between classes it fires on",) * 2,
+    for place, what in zip(axes[-1], ("atoms used per caption",) * 2 + ("edges between classes it fires on",) * 2,
                            strict=True):  # fmt: skip
         place.set_xlabel(what)
     plots.legend(figure, axes[0, 0], columns=len(labels) + 1)
     plots.caption(
         figure, "scenes, a mean taken off each modality: does a radially tuned text tower make order survive few atoms, "
-        f"or atoms more monosemantic (fewer edges)? Median of {seeds_of(rows)}, 95 % interval.",
+        f"or either of the others atoms more monosemantic (fewer edges)? Median of {seeds_of(rows)}, 95 % interval.",
     )  # fmt: skip
     return figure

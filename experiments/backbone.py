@@ -1,7 +1,8 @@
 """Does a more hierarchical backbone give more hierarchical reconstructions and more monosemantic atoms?
 
-The same scenes twice: captions as the small CLIP embeds them, and as it does once its text tower is
-radially tuned (arXiv 2407.08521), which puts the captions of a chain on a ray. The images are the same rows.
+The same scenes three times: as the small CLIP embeds them; with its text tower radially tuned (arXiv 2407.08521),
+which puts the captions of a chain on a ray, the images being the same rows; and with images through a CAST (arXiv
+2210.00314), which merges superpixels into ever coarser segments, the captions being the same rows.
 """
 
 from _backbone_figure import backbones
@@ -19,7 +20,7 @@ LABELS = ("ReLU", "TopK", "MP")
 
 
 def runs(scale):
-    """Every SAE on both backbones."""
+    """Every SAE on every backbone."""
     evaluation = Evaluation(ks=(1, 2, 3, 4, 6, 8))
     cells = [
         run
@@ -31,14 +32,14 @@ def runs(scale):
 
 
 def figures(results):
-    """Order and monosemanticity on both."""
+    """Order and monosemanticity on each."""
     return {"backbone": backbones(results.rows)}
 
 
-def both(metric, label, where, expect, text):
-    """The tuned backbone's value of one SAE against the plain one's."""
-    tuned, plain = (at(data, label, CENTRING, K, where) for data in ("scenes_radial", "scenes"))
-    return Compare(f"{label}: {text}", metric, tuned, plain, expect, source="measured")
+def against(backbone, metric, label, where, expect, text):
+    """Another backbone's value of one SAE against the plain one's."""
+    other, plain = (at(data, label, CENTRING, K, where) for data in (f"scenes_{backbone}", "scenes"))
+    return Compare(f"{label}: {text}", metric, other, plain, expect, source="measured")
 
 
 CLAIMS = (
@@ -49,21 +50,22 @@ CLAIMS = (
         for label in LABELS
     ),
     *(
-        both("exterior_angle", label, {"of": "xhat", "k": k}, "lower",
-             f"captions rebuilt from {k} atoms lie nearer to a ray on the tuned backbone")
+        against("radial", "exterior_angle", label, {"of": "xhat", "k": k}, "lower",
+                f"captions rebuilt from {k} atoms lie nearer to a ray on the tuned backbone")
         for k in (2, K)
         for label in LABELS
     ),
     *(
-        both("tau_d", label, {"of": of, "k": k}, "higher",
-             f"{what} of {k} atoms keep the order better on the tuned backbone")
+        against("radial", "tau_d", label, {"of": of, "k": k}, "higher",
+                f"{what} of {k} atoms keep the order better on the tuned backbone")
         for of, what in (("xhat", "reconstructions"), ("code", "codes"))
         for k in (2, K)
         for label in LABELS
     ),
     *(
-        both("mono1", label, {"factor": factor, "side": side}, "lower",
-             f"atoms fire on nearer classes of {factor} on the tuned backbone ({side}s)")
+        against(backbone, "mono1", label, {"factor": factor, "side": side}, "lower",
+                f"atoms fire on nearer classes of {factor} on {name} ({side}s)")
+        for backbone, name in (("radial", "the tuned backbone"), ("cast", "CAST"))
         for factor in ("kind", "hue", "place")
         for side in ("image", "text")
         for label in LABELS
@@ -73,7 +75,7 @@ CLAIMS = (
 EXPERIMENT = Experiment(
     name="backbone",
     question="Does a more hierarchical backbone give more monosemantic atoms?",
-    cost={"smoke": "under a minute", "quick": "about 2 minutes", "full": "about 10 minutes on 2 CPU cores"},
+    cost={"smoke": "under a minute", "quick": "about 3 minutes", "full": "about 15 minutes on 2 CPU cores"},
     runs=runs,
     claims=CLAIMS,
     figures=figures,

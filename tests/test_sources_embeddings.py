@@ -366,9 +366,28 @@ def test_scenes_of_the_tuned_backbone_have_other_texts_and_the_same_rest():
     assert made["trained"]["tuned"]["weights_sha256"] == before.record["model"]["weights_sha256"]
 
 
+def test_scenes_of_the_cast_have_other_images_and_the_same_rest():
+    plain, cast = (find_source("scenes")(backbone=name) for name in ("plain", "cast"))
+    assert cast.title == "scenes_cast"
+    before, after = plain.store(), cast.store()
+    np.testing.assert_array_equal(np.asarray(after.rows["text"]), np.asarray(before.rows["text"]))
+    images = np.asarray(after.rows["image"], np.float64)
+    assert images.shape == before.rows["image"].shape
+    np.testing.assert_allclose(np.linalg.norm(images, axis=1), 1, atol=1e-3)
+    own = (images * np.asarray(after.rows["text"], np.float64)[after.pairs[:, 1]]).sum(1)
+    assert np.median(own) > 0.4  # it was trained to meet them
+    one, other = plain.build(0), cast.build(0)
+    assert one.fingerprint() != other.fingerprint()
+    assert other.captions.speaker.encoder == one.captions.speaker.encoder
+    made = after.record["provenance"]
+    assert made["trained"]["texts_sha256"] == before.record["model"]["weights_sha256"]
+    assert made["commit"] and not made["dirty"] and not made["trained"]["dirty"]
+    assert made["inputs"] == before.record["provenance"]["inputs"]
+
+
 def test_scenes_are_known_by_id():
     assert find_source("scenes")(centring="modality").title == "scenes"
     with pytest.raises(ValueError, match="scenes.norm = 'l2': must be one of keep, unit"):
         find_source("scenes")(norm="l2").validate()
-    with pytest.raises(ValueError, match="scenes.backbone = 'radail': must be one of plain, radial"):
+    with pytest.raises(ValueError, match="scenes.backbone = 'radail': must be one of plain, radial, cast"):
         find_source("scenes")(backbone="radail").validate()
