@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mpsae.cast import vision
-from mpsae.cast.network import LEVELS, Cast
+from mpsae.cast.network import LEVELS, Cast, means
 from mpsae.cast.segments import nesting
 from mpsae.cast.training import fresh
 from mpsae.cast.vision import Vision
@@ -47,6 +47,19 @@ def test_segments_are_nested_and_no_more_than_their_level_has(made, images):
         assert level.min() >= 0 and level.max() < count
     assert [nesting(fine, coarse) for fine, coarse in zip(levels, levels[1:], strict=False)] == [1.0, 1.0]
     np.testing.assert_array_equal(levels[0], made.superpixels(images, 8, 8))
+
+
+def test_groups_are_described_by_means_and_moments_of_place():
+    rng = np.random.default_rng(0)
+    features, groups = rng.normal(size=(2, 3, 4, 2)), rng.integers(0, 3, (2, 3, 4))
+    found = np.asarray(means(features, groups, 4))
+    down, right = np.meshgrid(np.linspace(-1, 1, 3), np.linspace(-1, 1, 4), indexing="ij")
+    for i, (x, group) in enumerate(zip(features, groups, strict=True)):
+        for k in range(3):
+            y, z = down[group == k], right[group == k]
+            moments = [y.mean(), z.mean(), (y**2).mean(), (z**2).mean(), (y * z).mean()]
+            np.testing.assert_allclose(found[i, k], [*x[group == k].mean(0), *moments], atol=1e-5)
+    assert (found[:, 3] == 0).all()
 
 
 def test_how_superpixels_are_numbered_changes_nothing(made, images):

@@ -25,7 +25,7 @@ class Seen(NamedTuple):
 class Cast(nn.Module):
     """Images from 0 to 1 and their superpixels as `Seen`.
 
-    Superpixel tokens are means of a convolutional stem, and of place; blocks of attention and an MLP (pre-norm)
+    Superpixel tokens are `means` of a convolutional stem; blocks of attention and an MLP (pre-norm)
     take turns with graph pooling, and the row is read from the class token that goes with them all the way.
     """
 
@@ -33,7 +33,11 @@ class Cast(nn.Module):
     def __call__(
         self, images: Float[Array, "n height width 3"], superpixels: Int[Array, "n height width"]
     ) -> Seen:
-        tokens = nn.Dense(WIDTH)(self._means(images, superpixels))
+        x = images - 0.5
+        for channels, side, stride in STEM:
+            x = nn.Conv(channels, (side, side), strides=stride, padding="SAME")(x)
+            x = nn.gelu(nn.GroupNorm(4)(x))
+        tokens = nn.Dense(WIDTH)(means(x, superpixels[:, ::2, ::2], LEVELS[0]))  # where the stem has pixels
         classes = jnp.broadcast_to(
             self.param("class", nn.initializers.normal(0.02), (1, 1, WIDTH)), (len(images), 1, WIDTH)
         )
@@ -49,24 +53,22 @@ class Cast(nn.Module):
         row = nn.Dense(DIM, use_bias=False)(nn.LayerNorm()(classes[:, 0]))
         return Seen(row / jnp.linalg.norm(row, axis=1, keepdims=True), tuple(joined))
 
-    def _means(self, images, superpixels):
-        """Mean features of every superpixel and its moments of place to the second order, by which it has a shape.
 
-        Read at every second pixel of either axis; an empty superpixel has zeros.
-        """
-        x = images - 0.5
-        for channels, side, stride in STEM:
-            x = nn.Conv(channels, (side, side), strides=stride, padding="SAME")(x)
-            x = nn.gelu(nn.GroupNorm(4)(x))
-        n, height, width, _ = x.shape
-        down, right = jnp.meshgrid(jnp.linspace(-1, 1, height), jnp.linspace(-1, 1, width), indexing="ij")
-        place = jnp.stack([down, right, down**2, right**2, down * right, jnp.ones_like(down)], -1)
-        cells = jnp.concatenate([x, jnp.broadcast_to(place, (n, *place.shape))], -1).reshape(
-            n, height * width, -1
-        )
-        member = jax.nn.one_hot(superpixels[:, ::2, ::2].reshape(n, -1), LEVELS[0])
-        sums = jnp.einsum("npk,npf->nkf", member, cells)
-        return sums[..., :-1] / jnp.maximum(sums[..., -1:], 1)
+def means(
+    features: Float[Array, "n rows columns f"], groups: Int[Array, "n rows columns"], count: int
+) -> Float[Array, "n count f+5"]:
+    """Mean features of each group and the moments of its place to the second order, by which it has a shape.
+
+    Place runs from -1 to 1 along both axes: its means down and right, of both squared, and of the product. An
+    empty group has zeros.
+    """
+    n, rows, columns, _ = features.shape
+    down, right = jnp.meshgrid(jnp.linspace(-1, 1, rows), jnp.linspace(-1, 1, columns), indexing="ij")
+    place = jnp.stack([down, right, down**2, right**2, down * right, jnp.ones_like(down)], -1)
+    whole = jnp.concatenate([features, jnp.broadcast_to(place, (n, *place.shape))], -1)
+    member = jax.nn.one_hot(groups.reshape(n, -1), count)
+    sums = jnp.einsum("npk,npf->nkf", member, whole.reshape(n, rows * columns, -1))
+    return sums[..., :-1] / jnp.maximum(sums[..., -1:], 1)
 
 
 class Block(nn.Module):

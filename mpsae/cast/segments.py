@@ -34,7 +34,7 @@ def miou(segments: Segments, truth: Segments) -> float:
 
     A: the pixels of the class. B: those of all segments most of whose pixels are of it. The truth itself names
     the segments, so this is the most that naming segments could reach, as in the achievable segmentation
-    accuracy of superpixels; it tells nothing of names. Finer segments can only score higher in this way:
+    accuracy of superpixels; it tells nothing of names. Finer segments reach more of it, whatever they follow:
     compare with as many cells of `grid`.
     """
     found = []
