@@ -2,7 +2,8 @@
 
 The same scenes three times: as the small CLIP embeds them; with its text tower radially tuned (arXiv 2407.08521),
 which puts the captions of a chain on a ray, the images being the same rows; and with images through a CAST (arXiv
-2210.00314), which merges superpixels into ever coarser segments, the captions being the same rows.
+2210.00314), which merges superpixels into ever coarser segments, the captions being the same rows. That CAST was
+also trained to meet captions that stood still, as the CLIP's images were not: what it changes need not be hierarchy.
 """
 
 from _backbone_figure import backbones
