@@ -32,13 +32,8 @@ NAMES = (
     "absorption", "backbone", "concepts", "dials", "digits", "expressivity", "hierarchy", "inference", "ksvd",
     "length", "modality", "synthbench", "vision", "words",
 )  # fmt: skip
-ON_PAIRS = (
-    "concepts",
-    "expressivity",
-    "modality",
-    "vision",
-    "words",
-)  # their quick grids are too large to fake here
+# Their quick grids are too large to fake here.
+ON_PAIRS = ("concepts", "expressivity", "modality", "vision", "words")
 BEYOND_SCORES = {"stability", "stability_abs"} | {
     f"curve_{kind}_{what}"
     for kind in ("steps", "largest")
