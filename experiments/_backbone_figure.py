@@ -43,7 +43,8 @@ def backbones(rows):
         place.set_xlabel(what)
     plots.legend(figure, axes[0, 0], columns=len(labels) + 1)
     plots.caption(
-        figure, "scenes, a mean taken off each modality: does a radially tuned text tower make order survive few atoms, "
-        f"or either of the others atoms more monosemantic (fewer edges)? Median of {seeds_of(rows)}, 95 % interval.",
+        figure, "scenes, a mean taken off each modality: does a more hierarchical backbone make the order of captions "
+        "survive few atoms, and atoms fire on nearer classes (fewer edges)? What CAST changes need not be hierarchy: its "
+        f"images were trained to meet captions that stood still. Median of {seeds_of(rows)}, 95 % interval.",
     )  # fmt: skip
     return figure

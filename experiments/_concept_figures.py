@@ -36,7 +36,7 @@ def dots(place, rows, factors, labels, metric, **where):
                 and row["at"] == {"factor": factor} | where
             )  # fmt: skip
             if span.n:
-                y, look = -i + 0.3 - 0.15 * j, plots.look(label, labels)
+                y, look = -i + 0.15 * ((len(labels) - 1) / 2 - j), plots.look(label, labels)
                 place.plot([span.low, span.high], [y, y], color=look["color"], lw=3, alpha=0.35)
                 place.plot(
                     span.value, y, look["marker"], color=look["color"], ms=4, label=label if i == 0 else None

@@ -85,6 +85,7 @@ def scatter(results, rows, name):
             place.set_ylabel("log10 mean activation\non its 20 images of most")
         if i >= len(labels) - columns:
             place.set_xlabel("log10 share of images")
+            place.tick_params(labelbottom=True)
     figure.colorbar(dots, ax=axes, label=f"entropy of {FACTOR} on these, nats", shrink=0.7)
     plots.caption(
         figure, f"{name}: every latent that fires on held-out images, by how often, how strongly and on how many "
@@ -108,22 +109,23 @@ def nearness(rows, name, factors):
             if span.n:
                 place.plot([span.low, span.high], [-i, -i], color=look["color"], lw=4, alpha=0.35)
                 place.plot(span.value, -i, look["marker"], color=look["color"])
-        for metric, dashes, text in (("mono1_neurons", (4, 2), "coordinates of x, its neurons"),
-                                     ("mono1_null", (1, 2), "latents, labels shuffled")):  # fmt: skip
-            values = [
-                value
-                for label in labels
-                for value in _values(rows, label, metric, point)
-                if value is not None
-            ]
-            if values:
-                place.axvline(np.median(values), color="black", lw=1, ls=(0, dashes), label=text)
+            chance = interval(_values(rows, label, "mono1_null", point)).value
+            if chance is not None:
+                text = "the same latents, labels shuffled" if i == 0 else None
+                place.plot(chance, -i, "|", color="black", ms=12, label=text)
+        values = [value for label in labels for value in _values(rows, label, "mono1_neurons", point)]
+        known = [value for value in values if value is not None]
+        if known:
+            place.axvline(
+                np.median(known), color="black", lw=1, ls=(0, (4, 2)), label="neurons: coordinates of x"
+            )
         place.set(
             title=factor, xlabel="edges of the class tree", yticks=-np.arange(len(labels)), yticklabels=labels
         )
     plots.legend(figure, axes[0, 0], columns=2)
     plots.caption(
         figure, f"{name}, images: how far apart in their tree two classes are that one latent fires on (mono1; 0: one "
-        f"class). Median of {plots.seeds(rows)} seeds, bar: 95 % interval.",
+        f"class). A latent that fires on few images has few classes by chance alone. Median of {plots.seeds(rows)} seeds, bar: "
+        "95 % interval.",
     )  # fmt: skip
     return figure
