@@ -125,7 +125,7 @@ def nearness(rows, name, factors):
     plots.legend(figure, axes[0, 0], columns=2)
     plots.caption(
         figure, f"{name}, images: how far apart in their tree two classes are that one latent fires on (mono1; 0: one "
-        f"class). A latent that fires on few images has few classes by chance alone. Median of {plots.seeds(rows)} seeds, bar: "
-        "95 % interval.",
+        "class). A latent that fires on few images has few classes by chance alone. Median of "
+        f"{plots.seeds(rows)} seeds, bar: 95 % interval.",
     )  # fmt: skip
     return figure
