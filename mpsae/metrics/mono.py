@@ -65,7 +65,7 @@ def mono1_neurons(pool, trees):
 
 @metric
 def mono1_gain(pool, trees):
-    """`mono1_neurons` - `mono1`: how much nearer the classes of a latent are than those of a neuron; edges, ± max Δ."""
+    """`mono1_neurons` - `mono1`: how much nearer a latent's classes are than a neuron's; edges, [-max Δ, max Δ]."""
     neurons, latents = (_by_tree(pool, trees, of, linear) for of in (_neurons, _codes))
     return [_gain(one, other) for one, other in zip(neurons, latents, strict=True)]
 
