@@ -89,7 +89,7 @@ def figures(results):
 EXPERIMENT = Experiment(
     name="ksvd",
     question="At equal L0, does K-SVD reconstruct and recover better than SAEs, and in what time?",
-    cost={"smoke": "under a minute", "quick": "about 3 minutes", "full": "about 20 minutes on 2 CPU cores"},
+    cost={"smoke": "under a minute", "quick": "about 3 minutes", "full": "about 10 minutes on one CPU core"},
     runs=runs,
     claims=CLAIMS,
     figures=figures,
