@@ -13,7 +13,7 @@ import pytest
 from mpsae import rows
 from mpsae.chains import chain_rows
 from mpsae.claim import judge
-from mpsae.config import deciding, plain
+from mpsae.config import Seed, deciding, plain
 from mpsae.dictionaries import FITTED
 from mpsae.experiment import Results, find, known, results
 from mpsae.inference import curves
@@ -33,7 +33,7 @@ NAMES = (
     "length", "modality", "synthbench", "vision", "words",
 )  # fmt: skip
 # Their quick grids are too large to fake here.
-ON_PAIRS = ("concepts", "expressivity", "modality", "vision", "words")
+ON_PAIRS = ("backbone", "concepts", "expressivity", "modality", "vision", "words")
 BEYOND_SCORES = {"stability", "stability_abs"} | {
     f"curve_{kind}_{what}"
     for kind in ("steps", "largest")
@@ -177,9 +177,9 @@ def template(run):
 
 
 def synthetic(name, scale, root):
-    """A results folder as the grid would leave it, with numbers nobody trained."""
+    """A results folder as the first seed of the grid would leave it, with numbers nobody trained."""
     experiment, made = find(name), {}
-    grid = experiment.runs(scale)
+    grid = [run for run in experiment.runs(scale) if run.seed == Seed.all(0)]
     file = root / name / scale / "rows.jsonl"
     for run in grid:
         kind = run.source.name
