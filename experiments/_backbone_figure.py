@@ -12,7 +12,7 @@ FACTORS = ("kind", "hue", "place")
 
 
 def backbones(rows):
-    """A row of panels per backbone: order of reconstructions and codes, and how far apart an atom's classes are."""
+    """A row of panels per backbone: order of reconstructions and codes, and how near an atom's classes are."""
     labels = labels_in(rows)
     figure, axes = plt.subplots(len(NAMES), 4, figsize=(12.5, 8.0), sharex="col", sharey="col")
     for i, (data, name) in enumerate(NAMES.items()):
@@ -32,19 +32,20 @@ def backbones(rows):
                     np.median(raw), color="black", lw=1, ls=(0, (4, 2)), label="the embeddings themselves"
                 )
         for place, side in zip(axes[i, 2:], ("image", "text"), strict=True):
-            dots(place, mine, FACTORS, labels, "mono1", side=side)
+            dots(place, mine, FACTORS, labels, "mono1_lift", side=side)
         axes[i, 0].set_ylabel(f"{name}\nKendall τ of distance from\nthe root with level")
     for place, title in zip(
         axes[0], ("reconstructions", "codes", "atoms, on images", "atoms, on texts"), strict=True
     ):
         place.set_title(title)
-    for place, what in zip(axes[-1], ("atoms used per caption",) * 2 + ("edges between classes it fires on",) * 2,
+    for place, what in zip(axes[-1], ("atoms used per caption",) * 2 + ("edges nearer than chance",) * 2,
                            strict=True):  # fmt: skip
         place.set_xlabel(what)
     plots.legend(figure, axes[0, 0], columns=len(labels) + 1)
     plots.caption(
         figure, "scenes, a mean taken off each modality: does a more hierarchical backbone make the order of captions "
-        "survive few atoms, and atoms fire on nearer classes (fewer edges)? What CAST changes need not be hierarchy: its "
-        f"images were trained to meet captions that stood still. Median of {seeds_of(rows)}, 95 % interval.",
+        "survive few atoms, and atoms fire on nearer classes? Right: how many edges nearer they are than with labels "
+        "shuffled. What CAST changes need not be hierarchy: its images were trained to meet captions that stood "
+        f"still. Median of {seeds_of(rows)}, 95 % interval.",
     )  # fmt: skip
     return figure

@@ -64,8 +64,8 @@ CLAIMS = (
         for label in LABELS
     ),
     *(
-        against(backbone, "mono1", label, {"factor": factor, "side": side}, "lower",
-                f"atoms fire on nearer classes of {factor} on {name} ({side}s)")
+        against(backbone, "mono1_lift", label, {"factor": factor, "side": side}, "higher",
+                f"atoms fire on classes of {factor} that are nearer, by more above chance, on {name} ({side}s)")
         for backbone, name in (("radial", "the tuned backbone"), ("cast", "CAST"))
         for factor in ("kind", "hue", "place")
         for side in ("image", "text")

@@ -145,19 +145,20 @@ def test_label_entropy_counts_the_latents_it_is_defined_for():
 def test_broken_codes_are_left_out():
     codes = np.stack([KIND == 1, KIND == 2], axis=1).astype(float)
     codes[0, 0] = np.nan
-    names = ("mono", "mono1", "mono1_gain", "label_entropy", "ms", "ms_labels", "mms")
+    names = ("mono", "mono1", "mono1_gain", "mono1_lift", "label_entropy", "ms", "ms_labels", "mms")
     scores = found(codes, metrics=names)
     assert {value.count for name, value in scores.rows if name in ("mono", "mono1")} == {1}
     broken = found(codes * np.nan, metrics=names)
     assert all(value.value is None and value.note for _, value in broken.rows)
 
 
-def test_the_gain_over_neurons_is_the_difference_of_what_both_score():
+def test_what_is_gained_over_neurons_and_over_chance_is_the_difference_of_both_scores():
     signed = np.random.default_rng(1).normal(size=(60, 6)) + np.eye(6)[KIND]
-    scores = found(signed, text=-signed, metrics=("mono1", "mono1_neurons", "mono1_gain"))
+    names = ("mono1", "mono1_neurons", "mono1_gain", "mono1_null", "mono1_lift")
+    scores = found(signed, text=-signed, metrics=names)
     for side in ("image", "text"):
-        latents, neurons, gain = (
-            scores.value(name, {"factor": "kind", "side": side})
-            for name in ("mono1", "mono1_neurons", "mono1_gain")
+        latents, neurons, gain, chance, lift = (
+            scores.value(name, {"factor": "kind", "side": side}) for name in names
         )
         assert gain == pytest.approx(neurons - latents) and abs(gain) > 0.05
+        assert lift == pytest.approx(chance - latents) and lift > 0.05

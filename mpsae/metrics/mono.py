@@ -4,8 +4,6 @@ Activation means |code|. Means are over live latents, `count` is how many; a lat
 formula is 0/0 is left out. `..._null` is the same with the labels shuffled: what chance gives.
 """
 
-import dataclasses
-
 import numpy as np
 
 from mpsae.metrics.base import Value, metric, shared
@@ -66,8 +64,16 @@ def mono1_neurons(pool, trees):
 @metric
 def mono1_gain(pool, trees):
     """`mono1_neurons` - `mono1`: how much nearer a latent's classes are than a neuron's; edges, [-max Δ, max Δ]."""
-    neurons, latents = (_by_tree(pool, trees, of, linear) for of in (_neurons, _codes))
-    return [_gain(one, other) for one, other in zip(neurons, latents, strict=True)]
+    return _less(_by_tree(pool, trees, _neurons, linear), _by_tree(pool, trees, _codes, linear))
+
+
+@metric
+def mono1_lift(pool, trees):
+    """`mono1_null` - `mono1`: how much nearer the classes of a latent are than by chance; edges, [-max Δ, max Δ].
+
+    A latent that fires on few rows has near classes whatever they are; what chance gives it is taken off here.
+    """
+    return _less(_by_tree(pool, trees, _codes, linear, shuffled=True), _by_tree(pool, trees, _codes, linear))
 
 
 @metric
@@ -138,9 +144,14 @@ def _codes(rows):
     return abs(rows.z.tocsr())
 
 
-def _gain(neurons, latents):
-    values = (neurons.value, latents.value)
-    return dataclasses.replace(latents, value=None if None in values else values[0] - values[1])
+def _less(first, second):
+    """first - second, point by point."""
+    return [
+        Value(None, one.count, one.at, one.note or other.note)
+        if one.value is None or other.value is None
+        else Value(one.value - other.value, other.count, one.at)
+        for one, other in zip(first, second, strict=True)
+    ]
 
 
 def _neurons(rows):
