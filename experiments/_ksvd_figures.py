@@ -19,7 +19,11 @@ COLUMNS = (
 def table(results, name):
     """Every SAE on one source; a column without values is left out."""
     rows = [row for row in results.rows if row["data"] == name and row["at"] == {}]
-    columns = [column for column in COLUMNS if any(row["metric"] == column[0] for row in rows)]
+    columns = [
+        column
+        for column in COLUMNS
+        if any(row["metric"] == column[0] and row["value"] is not None for row in rows)
+    ]
     labels = plots.labels_of(rows, ORDER)
     cells = []
     for label in labels:

@@ -1,5 +1,6 @@
 """Where the work runs: devices, compile cache. The only file that touches the environment."""
 
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -51,10 +52,10 @@ def row_mesh(count: int) -> Mesh:
 
 
 def over_rows(tree: Any, devices: Mesh) -> Any:
-    """The arrays with their rows divided over the devices; as they are where rows do not divide evenly."""
-    if any(len(leaf) % devices.size for leaf in jax.tree.leaves(tree)):
-        return tree
-    return jax.device_put(tree, NamedSharding(devices, PartitionSpec("rows")))
+    """The arrays with their rows divided over as many of the devices as divide them evenly."""
+    count = math.gcd(devices.size, *(len(leaf) for leaf in jax.tree.leaves(tree)))
+    some = Mesh(devices.devices[:count], devices.axis_names)
+    return jax.device_put(tree, NamedSharding(some, PartitionSpec("rows")))
 
 
 def everywhere(tree: Any, devices: Mesh) -> Any:

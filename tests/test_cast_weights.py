@@ -23,15 +23,15 @@ def test_params_come_back_as_float16_has_rounded_them(tmp_path):
 def test_what_is_damaged_or_not_a_cast_is_refused(tmp_path):
     params = fresh(2)
     save(params, tmp_path, {})
-    path = tmp_path / "weights.safetensors"
+    path = tmp_path / "cast.safetensors"
     good = path.read_bytes()
     path.write_bytes(good[:-1] + b"\7")
-    with pytest.raises(ValueError, match="weights.safetensors: damaged"):
+    with pytest.raises(ValueError, match="cast.safetensors: damaged"):
         load(tmp_path)
     changed = params | {"class": params["class"][:, :, :3]}
     save(changed, tmp_path, {})
     with pytest.raises(
-        ValueError, match=r"weights.safetensors: class must have shape \(1, 1, 64\), found \(1, 1, 3\)"
+        ValueError, match=r"cast.safetensors: class must have shape \(1, 1, 64\), found \(1, 1, 3\)"
     ):
         load(tmp_path)
     save({name: value for name, value in params.items() if name != "class"}, tmp_path, {})

@@ -17,12 +17,14 @@ def test_axes_are_named_and_devices_taken_in_order():
     assert member_mesh(3).axis_names == ("member",)
 
 
-def test_rows_are_divided_where_they_divide_evenly():
+def test_rows_are_divided_over_as_many_devices_as_divide_them_evenly():
     rows = {"x": jnp.arange(16).reshape(8, 2), "none": None}
     divided = over_rows(rows, row_mesh(4))["x"]
     assert {shard.data.shape for shard in divided.addressable_shards} == {(2, 2)}
     np.testing.assert_array_equal(divided, rows["x"])
-    assert over_rows({"x": rows["x"], "y": rows["x"][:7]}, row_mesh(4))["x"] is rows["x"]
+    for count, over in ((6, 2), (7, 1)):
+        some = over_rows({"x": rows["x"], "y": rows["x"][:count]}, row_mesh(4))
+        assert {len(part.sharding.device_set) for part in some.values()} == {over}
     assert row_mesh(100).size == 4
 
 

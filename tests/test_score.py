@@ -102,13 +102,13 @@ def test_no_score_depends_on_the_devices_that_rows_are_divided_over(monkeypatch)
         return seen[-1]
 
     monkeypatch.setattr(scorer, "over_rows", spy)
-    count = len(X) // 8 * 8 - 6  # the last of two blocks does not divide by 4
+    count = len(X) // 8 * 8 - 6  # the last of its blocks divides by 2 alone
     one, four = (
         everything(Pursuit(k=3), {"atoms": UNIT}, Rows(X[:count], Z[:count], WORLD, 100), devices=devices)
         for devices in (None, row_mesh(4))
     )
     same(one, four)
-    assert [len(x.sharding.device_set) for x, _ in seen] == [4] * (count // 100) + [1]
+    assert [len(x.sharding.device_set) for x, _ in seen] == [4] * (count // 100) + [2]
 
 
 @INVARIANCE

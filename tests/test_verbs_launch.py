@@ -64,7 +64,7 @@ def test_a_part_that_fails_is_a_job_that_failed(capsys):
 @pytest.mark.parametrize(
     "words, part",
     [
-        (["--parts", "2", "train", "sae:mp"], "ends in the command to divide"),
+        (["--parts", "2", "train", "sae:mp"], "must end in the command to divide"),
         (["--parts", "2", "run", "hierarchy", "--part", "1/2"], "without --part"),
         (["--parts", "0", "run", "hierarchy"], "--parts 0: must be at least 1"),
         (["run", "hierarchy"], "--parts"),

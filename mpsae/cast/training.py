@@ -51,7 +51,7 @@ def train(
     """Params after `steps` and the loss of every step: CLIP's symmetric contrastive loss, texts fixed.
 
     Scenes and captions are those the small CLIP learns from (`mpsae.clip.training.batch`), fresh ones at every
-    step. AdamW with weight decay on matrices alone, warm-up, a cosine down to 0, gradient norm at most 1. On
+    step. AdamW with weight decay on all but biases and scales, warm-up, a cosine down to 0, gradient norm at most 1. On
     one machine and thread count, equal arguments give equal params.
     """
     optimizer = _optimizer(steps)

@@ -16,7 +16,7 @@ from mpsae.files import read_verified, write_bytes, write_text
 from mpsae.form import SIZE, TABLE, TEXT
 
 SCHEMA = "mpsae.cast/1"
-RECORD, WEIGHTS = "cast.json", "weights.safetensors"
+RECORD, WEIGHTS = "cast.json", "cast.safetensors"  # a folder may hold a CLIP too
 FORM = {"weights": {"bytes": SIZE, "sha256": TEXT}, "provenance": TABLE}
 
 

@@ -79,9 +79,8 @@ def neg_interference(sum_gram, atoms):
     if not np.isfinite(sum_gram).all():
         return Value(None, note="codes are not finite")
     against = np.maximum(-sum_gram * (atoms @ atoms.T), 0.0)
-    against = (
-        _without_zeros(against + against.T) / 2
-    )  # symmetric and >= 0: its norm is its largest eigenvalue
+    against = _without_zeros(against + against.T) / 2
+    # Symmetric and >= 0: its norm is its largest eigenvalue.
     return float(max(np.linalg.eigvalsh(against)[-1], 0.0)) if len(against) else 0.0
 
 

@@ -47,7 +47,7 @@ def with_rows_of(store: Store, folder: Path | str, modality: str) -> Store:
     """`store` with the rows of one modality from another folder, which need hold no more than its index and these.
 
     For another model's rows of the same images or captions. Raises ValueError as `read` does, and where those
-    rows are not as many and as long as those of `store`.
+    rows are not of the same items, in the same order and as long as those of `store`.
     """
     folder, wanted = Path(folder), store.rows[modality].shape
     index = _index(folder)
@@ -56,7 +56,9 @@ def with_rows_of(store: Store, folder: Path | str, modality: str) -> Store:
         raise ValueError(
             f"{folder / INDEX}: must hold {wanted[0]} {modality} rows of {wanted[1]}, found {there[0]} of {there[1]}"
         )
-    rows, _ = _modality(folder, index, modality, True)
+    rows, ids = _modality(folder, index, modality, True)
+    if not np.array_equal(ids, store.ids[modality]):
+        raise ValueError(f"{folder}: its {modality} rows are of other items, or in another order")
     record = {key: value for key, value in index.items() if key != "self"} | {"verified": True}
     return dataclasses.replace(
         store, rows=store.rows | {modality: rows}, record=record, fingerprint=index["fingerprint"]

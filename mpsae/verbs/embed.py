@@ -117,6 +117,8 @@ def _world(chosen: argparse.Namespace, command: str) -> int:
     for name, value in (("steps", chosen.steps), ("scenes", chosen.scenes)):
         if value is not None and value < 1:
             raise ValueError(f"--{name} {value}: must be at least 1")
+    if chosen.steps is not None and not chosen.train and chosen.tune is None:
+        raise ValueError("--steps: is the length of a training, and neither --train nor --tune asks for one")
     if chosen.backbone == "cast":
         return _cast(chosen, command)
     from mpsae.embed.scenes import HELD_OUT, SHIPPED, scene_encoder, scenes

@@ -11,7 +11,7 @@ CLUSTERS = ("slurm", "local")
 
 
 class Part:
-    """One part as a job; a job that Slurm preempts or times out is submitted again, and goes on."""
+    """One part as a job; one that reaches its time limit is submitted again (submitit says how often), and goes on."""
 
     def __call__(self, words: list[str]) -> None:
         """Run one command line. Raises RuntimeError where its exit code is not 0."""
@@ -50,24 +50,27 @@ def main(argv: list[str]) -> int:
     )
     chosen = parser.parse_args(argv)
     if chosen.words[:1] != ["run"] or any(word.split("=")[0] == "--part" for word in chosen.words):
-        raise ValueError(
-            "mpsae launch: ends in the command to divide, as run hierarchy --scale full, without --part"
-        )
+        raise ValueError("must end in the command to divide, as run hierarchy --scale full, without --part")
     if chosen.parts < 1:
         raise ValueError(f"--parts {chosen.parts}: must be at least 1")
     settings = dict(map(_setting, chosen.set))
     if importlib.util.find_spec("submitit") is None:
-        raise ValueError('mpsae launch: submitit is not installed: pip install -e ".[launch]"')
+        raise ValueError('submitit is not installed: pip install -e ".[launch]"')
     import submitit
 
-    executor = submitit.AutoExecutor(folder=chosen.logs, cluster=chosen.cluster)
-    executor.update_parameters(name="mpsae", timeout_min=chosen.minutes, **settings)
+    try:
+        executor = submitit.AutoExecutor(folder=chosen.logs, cluster=chosen.cluster)
+        executor.update_parameters(name="mpsae", timeout_min=chosen.minutes, **settings)
+    except (NameError, RuntimeError) as error:  # an unknown setting, no srun
+        raise ValueError(f"submitit refuses this: {error}") from None
     parts = [[*chosen.words, "--part", f"{i}/{chosen.parts}"] for i in range(1, chosen.parts + 1)]
     jobs = executor.map_array(Part(), parts)
     for job, words in zip(jobs, parts, strict=True):
         print(f"{job.job_id}: mpsae {' '.join(words)}")
     print(f"what they say is in {chosen.logs}; once all are done: mpsae figures, mpsae verdict")
     failed = [job for job in jobs if chosen.cluster == "local" and job.exception() is not None]
+    for job in failed:
+        print(f"{job.job_id} failed, see {job.paths.stderr}")
     return int(bool(failed))
 
 
