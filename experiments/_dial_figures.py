@@ -24,7 +24,8 @@ LABELS = (*MAIN, "oracle MP", "random")
 
 def phase(results, first, firsts, second, seconds, first_title, second_title):
     """One map per SAE and score over two dials; None without rows."""
-    found = _medians(results, LABELS, [{first: a, second: b} for a in firsts for b in seconds])
+    cells = [{first: a, second: b} for a in firsts for b in seconds]
+    found = _medians(results, LABELS, cells)
     if not found:
         return None
     labels = [label for label in LABELS if any(key[0] == label for key in found)]
@@ -55,7 +56,7 @@ def phase(results, first, firsts, second, seconds, first_title, second_title):
     figure.supylabel(second_title, fontsize=10)
     plots.caption(
         figure, f"320 features on 16 trees, every SAE {WIDTH} atoms wide and asked for L0 {K} (true L0 5.4). "
-        f"Number: median of at most {_seeds(results)} seeds. Oracle MP: pursuit on the true dictionary; random: on "
+        f"Number: median over seeds, {_seeds_of(results, cells)}. Oracle MP: pursuit on the true dictionary; random: on "
         "random directions. An atom is a child's own if half of its energy lies in the plane of child and parent. "
         "Empty: no data.",
     )  # fmt: skip
@@ -151,6 +152,16 @@ def _medians(results, labels, cells):
 
 def _tick(dial, value):
     return f"{WIDTH / value:.2g}x" if dial == "dim" else f"{value:.3g}"
+
+
+def _seeds_of(results, cells):
+    """The seeds of the SAEs in words, where cells have different numbers of them."""
+    rows = [row for row in results.rows if row["metric"] == SHOWN[0][0]]
+    counts = [sum(map(at(label, **dials), rows)) for dials in cells for label in MAIN]
+    there = sorted(count for count in counts if count)
+    if not there:
+        return "none of an SAE"
+    return f"{there[0]}" if there[0] == there[-1] else f"from {there[0]} to {there[-1]}"
 
 
 def _seeds(results):
