@@ -2,6 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+from _pair_figures import seeds_of
 
 from mpsae import plots
 from mpsae.intervals import interval
@@ -46,7 +47,7 @@ def scores(rows, name):
     figure, axes = plt.subplots(figsize=(13, 0.42 * len(labels) + 1.3))
     plots.table(axes, cells, labels, [title for _, _, title in COLUMNS])
     plots.caption(
-        figure, f"{name}: median of {plots.seeds(rows)} seeds [95 % bootstrap interval]. Penalties are fixed, so L0 "
+        figure, f"{name}: median of {seeds_of(rows)} [95 % bootstrap interval]. Penalties are fixed, so L0 "
         "differs. Rare: fires on less than 1 row in 10,000, here on none of 2000. CLIP loss lost: 0 as with the images "
         "themselves, 1 as with no image, below 0 better than with the images. Nearest text: share of latents "
         "whose atom is nearest to the texts of the class it fires on most.",
@@ -126,6 +127,6 @@ def nearness(rows, name, factors):
     plots.caption(
         figure, f"{name}, images: how far apart in their tree two classes are that one latent fires on (mono1; 0: one "
         "class). A latent that fires on few images has few classes by chance alone. Median of "
-        f"{plots.seeds(rows)} seeds, bar: 95 % interval.",
+        f"{seeds_of(rows)}, bar: 95 % interval.",
     )  # fmt: skip
     return figure

@@ -103,7 +103,7 @@ CLAIMS = (
                   at(label, {"latents": "rare"}), low=0.9, source="mats_sae_training_for_ViTs"),
             Claim(f"{label}: more than half of the latents are rare", "rare", at(label),
                   low={GHOSTS[0]: WIDE, GHOSTS[1]: WIDER}[label] / 2, source="mats_sae_training_for_ViTs"),
-            Claim(f"{label}: CLIP's loss is lower with x̂ in the place of images, all texts distinct",
+            Claim(f"{label}: CLIP's loss is lower with x̂ in the place of images, texts distinct",
                   "clip_loss_lost", at(label, {"pairs": "distinct", "batch": 250}), high=0.0,
                   source="mats_sae_training_for_ViTs"),
             Claim(f"{label}: more encoder columns lie along neurons than chance puts there (1 in 20)",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array, issparse
 
 from mpsae.chains import taus
 from mpsae.cones import exterior_angles, radius
@@ -20,15 +21,18 @@ def chain_order(
 
     `embed` is asked once, for all distinct texts and the root: texts [n] to rows [n, d], dense or
     scipy.sparse. Raises ValueError for chains of fewer than two texts or of different lengths, and where it gives
-    another number of rows. Source: HierarCaps (arXiv 2407.08521).
+    anything but a row for each text. Source: HierarCaps (arXiv 2407.08521).
     """
+    if any(isinstance(chain, str) for chain in chains):
+        raise ValueError("chains of letters: must be a list of chains, each a list of texts")
     lengths = {len(chain) for chain in chains}
     if len(lengths) != 1 or min(lengths) < 2:
         raise ValueError(f"chains of {sorted(lengths)} texts: must all have the same number, at least 2")
     said = list(dict.fromkeys([root, *(text for chain in chains for text in chain)]))
     rows = embed(said)
-    if rows.shape[0] != len(said):
-        raise ValueError(f"embed gave {rows.shape[0]} rows for {len(said)} texts")
+    rows = csr_array(rows) if issparse(rows) else np.asarray(rows)
+    if rows.ndim != 2 or rows.shape[0] != len(said):
+        raise ValueError(f"embed gave an array {rows.shape} for {len(said)} texts: must be a row for each")
     number = {text: row for row, text in enumerate(said)}
     at = np.array([[number[text] for text in chain] for chain in chains])
     angles = exterior_angles(rows[at[:, :-1].ravel()], rows[at[:, 1:].ravel()], rows[:1])

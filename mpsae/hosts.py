@@ -9,6 +9,7 @@ import contextlib
 import itertools
 import json
 import re
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -68,6 +69,10 @@ def _start(place: str, number: str, layout: Layout | None) -> None:
             ) from None
     else:
         first, count = _place(place, number)
+        print(
+            f"waiting for {count} processes at {place}, 5 minutes at most; Ctrl-C twice ends it",
+            file=sys.stderr,
+        )
         jax.distributed.initialize(
             place, count, first - 1, cluster_detection_method="deactivate", shutdown_timeout_seconds=LEAVING
         )
@@ -75,7 +80,7 @@ def _start(place: str, number: str, layout: Layout | None) -> None:
 
 
 def _place(place: str, number: str) -> tuple[int, int]:
-    if not re.fullmatch(r"\S+:\d+", place):
+    if not re.fullmatch(r"\S+:\d+", place) or not 0 < int(place.rpartition(":")[2]) < 65536:
         raise ValueError(f"--hosts {place!r}: must be HOST:PORT of the first process, as node1:1234, or auto")
     first, _, count = number.partition("/")
     if not (first.isdecimal() and count.isdecimal() and 1 <= int(first) <= int(count)):

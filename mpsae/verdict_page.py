@@ -193,6 +193,8 @@ def _experiment(study: Study, place: Path) -> str:
         figures = sorted((stored.folder / "figures").glob("*.png"))
         links = ", ".join(f"[{path.stem}]({_link(path, place)})" for path in figures)
         lines.append(f"  Figures: {links or 'none stored'}.")
+    if not used:
+        lines.append(f"Asks none of the eight; its own claims: `mpsae verdict {study.experiment}`.")
     return "\n".join(lines) + "\n"
 
 

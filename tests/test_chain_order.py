@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, csr_matrix
 
 from mpsae.chain_order import chain_order
 
@@ -30,7 +30,10 @@ def test_texts_on_a_ray_go_straight_on_and_sparse_rows_are_as_dense_ones():
 
     found = chain_order(chains, embed)
     assert found == pytest.approx({"tau_d": 1, "exterior_angle": 0}, abs=1e-6)
-    assert chain_order(chains, lambda texts: csr_array(embed(texts))) == pytest.approx(found, abs=1e-6)
+    for form in (csr_array, csr_matrix, np.ndarray.tolist):
+        assert chain_order(chains, lambda texts, form=form: form(embed(texts))) == pytest.approx(
+            found, abs=1e-6
+        )
 
 
 def test_a_step_back_is_half_a_turn_and_a_named_root_is_taken():
@@ -63,6 +66,12 @@ def test_chains_without_two_levels_or_of_two_lengths_are_refused(chains, named):
         chain_order(chains, lambda texts: np.ones((len(texts), 3)))
 
 
-def test_another_number_of_rows_is_refused():
-    with pytest.raises(ValueError, match="embed gave 2 rows for 3 texts"):
-        chain_order([["a", "b"]], lambda texts: np.ones((2, 3)))
+@pytest.mark.parametrize("shape", [(2, 3), (3,)])
+def test_anything_but_a_row_for_each_text_is_refused(shape):
+    with pytest.raises(ValueError, match=r"for 3 texts: must be a row for each"):
+        chain_order([["a", "b"]], lambda texts: np.ones(shape))
+
+
+def test_one_chain_is_no_list_of_chains():
+    with pytest.raises(ValueError, match="a list of chains"):
+        chain_order(["cat", "dog"], lambda texts: np.ones((len(texts), 3)))

@@ -51,9 +51,12 @@ def main(argv: list[str]) -> int:
     chosen = parser.parse_args(argv)
     if chosen.words[:1] != ["run"] or any(word.split("=")[0] == "--part" for word in chosen.words):
         raise ValueError("must end in the command to divide, as run hierarchy --scale full, without --part")
-    if chosen.parts < 1:
-        raise ValueError(f"--parts {chosen.parts}: must be at least 1")
+    for option in ("parts", "minutes"):
+        if getattr(chosen, option) < 1:
+            raise ValueError(f"--{option} {getattr(chosen, option)}: must be at least 1")
     settings = dict(map(_setting, chosen.set))
+    if taken := settings.keys() & {"name", "timeout_min"}:
+        raise ValueError(f"--set {min(taken)}: is set by mpsae launch itself; a time limit is --minutes")
     if importlib.util.find_spec("submitit") is None:
         raise ValueError('submitit is not installed: pip install -e ".[launch]"')
     import submitit
@@ -61,8 +64,8 @@ def main(argv: list[str]) -> int:
     try:
         executor = submitit.AutoExecutor(folder=chosen.logs, cluster=chosen.cluster)
         executor.update_parameters(name="mpsae", timeout_min=chosen.minutes, **settings)
-    except (NameError, RuntimeError) as error:  # an unknown setting, no srun
-        raise ValueError(f"submitit refuses this: {error}") from None
+    except (NameError, RuntimeError, AssertionError, TypeError) as error:  # an unknown setting, no srun
+        raise ValueError(f"submitit refuses this ({error}); --cluster local needs no Slurm") from None
     parts = [[*chosen.words, "--part", f"{i}/{chosen.parts}"] for i in range(1, chosen.parts + 1)]
     jobs = executor.map_array(Part(), parts)
     for job, words in zip(jobs, parts, strict=True):
