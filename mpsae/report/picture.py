@@ -8,7 +8,7 @@ from pathlib import Path
 from mpsae.files import read_bytes
 from mpsae.image_file import decoded
 
-COLOURS = 128  # of a palette of each figure's own: a quarter of the bytes, and no line moves
+COLOURS = 96  # of a palette of each figure's own: a quarter of the bytes, and no line moves
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Picture:
 
 
 def picture(path: Path) -> Picture:
-    """The PNG file as lossless WebP in a palette of 128 colours.
+    """The PNG file as lossless WebP in a palette of 96 colours.
 
     The caption is the file's Description, which `mpsae figures` writes. Raises
     ValueError naming the file when it is missing or no image.
