@@ -14,6 +14,15 @@ CENTRED = {
 }
 
 
+def of_each(results, draw):
+    """The figures of every set of pairs, {data_what: Figure}; `draw(rows, data)` gives {what: Figure or None}."""
+    drawn = {}
+    for name in dict.fromkeys(row["data"] for row in results.rows):
+        mine = [row for row in results.rows if row["data"] == name]
+        drawn |= {f"{name}_{what}": figure for what, figure in draw(mine, name).items()}
+    return {name: figure for name, figure in drawn.items() if figure is not None}
+
+
 def labels_in(rows):
     """The SAEs of the rows, in the order of every figure; plug-ins last."""
     return [label for label in plots.labels_of(rows, ORDER) if label not in plots.BOUND_DASHES]

@@ -7,7 +7,7 @@ in cones about one root (HierarCaps' scores).
 """
 
 from _concept_figures import chains, cones, levels, recovered
-from _pair_figures import CENTRED
+from _pair_figures import CENTRED, of_each
 from _pairs import at, grid
 
 from mpsae.claim import Compare
@@ -42,14 +42,15 @@ def runs(scale):
 
 def figures(results):
     """Per set of pairs: recovery of every factor, which level atoms stand for, order along chains, cones."""
-    drawn = {}
-    for name in dict.fromkeys(row["data"] for row in results.rows):
-        mine = [row for row in results.rows if row["data"] == name]
-        drawn[f"{name}_recovery"] = recovered(mine, name)
-        drawn[f"{name}_levels"] = levels(mine, name)
-        drawn[f"{name}_chains"] = chains(mine, name)
-        drawn[f"{name}_cones"] = cones(mine, name)
-    return {name: figure for name, figure in drawn.items() if figure is not None}
+    return of_each(
+        results,
+        lambda mine, name: {
+            "recovery": recovered(mine, name),
+            "levels": levels(mine, name),
+            "chains": chains(mine, name),
+            "cones": cones(mine, name),
+        },
+    )
 
 
 CLAIMS = tuple(

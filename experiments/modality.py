@@ -9,7 +9,7 @@ per set of pairs: histograms of the modality score and maps of the codes (Fig 9,
 takes, and every cross-modal score beside reconstruction.
 """
 
-from _pair_figures import CENTRED, histograms, maps, steps_figure, summary
+from _pair_figures import CENTRED, histograms, maps, of_each, steps_figure, summary
 from _pairs import CENTRINGS, at, grid, sources
 
 from mpsae.claim import Claim, Compare
@@ -46,14 +46,15 @@ def runs(scale):
 
 def figures(results):
     """Per set of pairs: histograms of the modality score, maps of codes, scores by step, a summary."""
-    drawn = {}
-    for name in dict.fromkeys(row["data"] for row in results.rows):
-        mine = [row for row in results.rows if row["data"] == name]
-        drawn[f"{name}_histograms"] = histograms(results, mine, name)
-        drawn[f"{name}_map"] = maps(results, mine, name)
-        drawn[f"{name}_steps"] = steps_figure(mine, name)
-        drawn[f"{name}_summary"] = summary(mine, name)
-    return {name: figure for name, figure in drawn.items() if figure is not None}
+    return of_each(
+        results,
+        lambda mine, name: {
+            "histograms": histograms(results, mine, name),
+            "map": maps(results, mine, name),
+            "steps": steps_figure(mine, name),
+            "summary": summary(mine, name),
+        },
+    )
 
 
 LOST = {"keep": "not_unimodal", "to": "text"}

@@ -8,6 +8,7 @@ and captions, scores of images. No two captions are equal here: that repeated te
 be seen.
 """
 
+from _pair_figures import of_each
 from _vision_figures import nearness, scatter, scores
 
 from mpsae.claim import Claim, Compare
@@ -69,13 +70,14 @@ def runs(scale):
 
 def figures(results):
     """Per set of pairs: the three axes of a latent, a table of scores, and classes of latents and of neurons."""
-    drawn = {}
-    for name in dict.fromkeys(row["data"] for row in results.rows):
-        mine = [row for row in results.rows if row["data"] == name]
-        drawn[f"{name}_scatter"] = scatter(results, mine, name)
-        drawn[f"{name}_scores"] = scores(mine, name)
-        drawn[f"{name}_mono"] = nearness(mine, name, FACTORS)
-    return {name: figure for name, figure in drawn.items() if figure is not None}
+    return of_each(
+        results,
+        lambda mine, name: {
+            "scatter": scatter(results, mine, name),
+            "scores": scores(mine, name),
+            "mono": nearness(mine, name, FACTORS),
+        },
+    )
 
 
 def at(label, where=None):

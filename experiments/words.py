@@ -8,7 +8,7 @@ On the captioned scenes, whose captions and text encoder are at hand, or by `--d
 embeddings with captions, where names can be found but not tried. Six figures per set of pairs.
 """
 
-from _pair_figures import CENTRED
+from _pair_figures import CENTRED, of_each
 from _pairs import at, grid
 from _word_figures import commuting, correlations, graphs, named, searched, shared_atoms
 
@@ -40,16 +40,17 @@ def runs(scale):
 
 def figures(results):
     """Per set of pairs: correlations of three atoms, graph, names, commuting, search, shared atoms."""
-    drawn = {}
-    for name in dict.fromkeys(row["data"] for row in results.rows):
-        mine = [row for row in results.rows if row["data"] == name]
-        drawn[f"{name}_correlations"] = correlations(results, mine, name)
-        drawn[f"{name}_graph"] = graphs(results, mine, name)
-        drawn[f"{name}_names"] = named(mine, name)
-        drawn[f"{name}_commuting"] = commuting(mine, name)
-        drawn[f"{name}_search"] = searched(mine, name)
-        drawn[f"{name}_shared"] = shared_atoms(mine, name)
-    return {name: figure for name, figure in drawn.items() if figure is not None}
+    return of_each(
+        results,
+        lambda mine, name: {
+            "correlations": correlations(results, mine, name),
+            "graph": graphs(results, mine, name),
+            "names": named(mine, name),
+            "commuting": commuting(mine, name),
+            "search": searched(mine, name),
+            "shared": shared_atoms(mine, name),
+        },
+    )
 
 
 def way(label, centring, names):

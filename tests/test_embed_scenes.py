@@ -126,6 +126,7 @@ def test_a_cast_is_trained_and_sees_the_images_beside_the_captions_that_ship(tmp
             ["--world", "scenes", "--backbone", "cast", "--tune", "radial", "--clip", "x"],
             "--backbone cast: leave --tune away",
         ),
+        (["--world", "scenes", "--steps", "5"], "--steps: is the length of a training"),
         (["--world", "scenes", "--model", "x"], "--world scenes brings its own images, captions and model"),
         (["--world", "scenes", "--device", "cpu"], "leave --device and --skip-bad away"),
         (["--world", "scenes", "--skip-bad"], "leave --device and --skip-bad away"),

@@ -208,6 +208,7 @@ def test_a_process_alone_exchanges_with_itself():
     [
         (["--hosts", "node1:1234", "--host", "1/2"], "--hosts: needs --mesh"),
         (["--hosts", "node1", "--host", "1/2", "--mesh", "atoms=2"], "must be HOST:PORT"),
+        (["--hosts", "node1:99999", "--host", "1/2", "--mesh", "atoms=2"], "must be HOST:PORT"),
         (["--hosts", "node1:1234", "--mesh", "atoms=2"], "--host '': must be I/N"),
         (["--hosts", "node1:1234", "--host", "0/2", "--mesh", "atoms=2"], "--host '0/2': must be I/N"),
         (["--host", "1/2", "--mesh", "atoms=2"], "--hosts '': must be HOST:PORT"),
