@@ -7,15 +7,29 @@ from _pair_figures import CENTRED, centrings_in, labels_in, seeds_of
 
 from mpsae import plots
 
-READABLE = 0.8  # accuracy from which on a factor counts as being in the embeddings
+READABLE = 0.5  # from here on a factor is in the embeddings: 0 guesses the largest class, 1 is always right
+PAIRED = (
+    ("concept_auroc", {"side": "image"}, "AUROC, images"),
+    ("concept_auroc", {"side": "text"}, "AUROC, texts"),
+    ("concept_f1", {"side": "image"}, "F1, images"),
+    ("concept_both", {}, "one atom for\nimages and texts"),
+)
+PLAIN = (
+    ("concept_auroc", {"side": "rows"}, "AUROC"),
+    ("concept_f1", {"side": "rows"}, "F1"),
+    ("concept_latents", {}, "atoms of their own,\nshare of classes"),
+)
 
 
 def factors_of(rows, metric):
-    """The factors a metric has rows for and that a line can read from the images themselves."""
+    """The factors a metric has rows for and that a line can read from the images or plain rows."""
     found: dict[str, list[float]] = {}
+    chance = {row["at"]["factor"]: row["value"] for row in rows if row["metric"] == "concept_chance"}
     for row in rows:
-        if row["metric"] == "concept_probe" and (row["at"]["of"], row["at"]["side"]) == ("x", "image"):
-            found.setdefault(row["at"]["factor"], []).append(row["value"] or 0.0)
+        if row["metric"] == "concept_probe" and row["at"]["of"] == "x" and row["at"]["side"] != "text":
+            guessed = chance.get(row["at"]["factor"]) or 0.0
+            share = ((row["value"] or 0.0) - guessed) / (1 - guessed) if guessed < 1 else 0.0
+            found.setdefault(row["at"]["factor"], []).append(share)
     there = dict.fromkeys(row["at"]["factor"] for row in rows if row["metric"] == metric)
     return [factor for factor in there if np.median(found.get(factor, [1.0])) >= READABLE]
 
@@ -50,15 +64,11 @@ def recovered(rows, name):
     if not factors:
         return None
     labels, centrings, k = labels_in(rows), centrings_in(rows), chosen_k(rows)
-    panels = (
-        ("concept_auroc", {"side": "image"}, "AUROC, images"),
-        ("concept_auroc", {"side": "text"}, "AUROC, texts"),
-        ("concept_f1", {"side": "image"}, "F1, images"),
-        ("concept_both", {}, "one atom for\nimages and texts"),
-    )
+    paired = any(row["metric"] == "concept_both" for row in rows)
+    panels = PAIRED if paired else PLAIN
     figure, axes = plt.subplots(
-        len(centrings), len(panels), figsize=(12.5, len(centrings) * (0.42 * len(factors) + 0.5) + 1.2),
-        sharey=True, sharex="col", squeeze=False,
+        len(centrings), len(panels), sharey=True, sharex="col", squeeze=False,
+        figsize=(1.5 + 2.75 * len(panels), len(centrings) * (0.42 * len(factors) + 0.5) + 1.2),
     )  # fmt: skip
     for i, centring in enumerate(centrings):
         mine = [row for row in rows if row["source"].get("centring") == centring and asked(row) == k]
@@ -77,11 +87,12 @@ def recovered(rows, name):
                 axes[i, j].set_title(title)
         axes[i, 0].set_ylabel(CENTRED[centring])
     plots.legend(figure, axes[0, 0], columns=len(labels) + 1)
+    what = "images" if paired else "rows"
     plots.caption(
         figure, f"{name}, L0 {k:g}: how well the best atom of each class tells it, mean over the classes of a factor. "
-        f"For AUROC and F1 the atom is chosen on one half of the pairs and scored on the other. Factors that a line "
-        f"cannot read from the images (accuracy below {READABLE:g}) are left out. Median of {seeds_of(rows)}, "
-        "95 % interval.",
+        f"For AUROC and F1 the atom is chosen on one half of the {what} and scored on the other. Left out: factors of "
+        f"which a line, from the {what} themselves, gets less than half of what guessing the largest class leaves. "
+        f"Median of {seeds_of(rows)}, 95 % interval.",
     )  # fmt: skip
     return figure
 

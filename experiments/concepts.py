@@ -1,9 +1,9 @@
 """Which known factor does each atom stand for, at which level of its tree, and does order show at small k?
 
-On the captioned scenes, or by `--data` on any folder of embeddings with labels. Four figures per set of
-pairs: how well the best atom of each class tells it, which factor atoms stand for, whether a chain of
-captions from general to specific keeps its order when it is rebuilt from few atoms, and whether all chains lie
-in cones about one root (HierarCaps' scores).
+On the captioned scenes, or by `--data` on any folder of embeddings with labels, or on plain rows with a table of
+labels (`rows.npy:labels=labels.csv`). Up to four figures per set: how well the best atom of each class tells it,
+which factor atoms stand for, whether a chain of captions from general to specific keeps its order when it is
+rebuilt from few atoms, and whether all chains lie in cones about one root (HierarCaps' scores).
 """
 
 from _concept_figures import chains, cones, levels, recovered
@@ -17,17 +17,19 @@ from mpsae.sources.scenes import Scenes
 
 KS = {"smoke": (4,), "quick": (4, 16), "full": (4, 8, 16)}
 SEEDS = {"smoke": 1, "quick": 2, "full": 5}
-CENTRING = ("none", "modality")
+CENTRING = ("none", "modality")  # of the claims, which are about pairs
 
 
 def on(source, scale):
-    """Every SAE on one set of pairs. Raises ValueError for pairs without labels."""
+    """Every SAE on one set of pairs or rows. Raises ValueError where nothing is known of them."""
+    if not source.centrings:
+        raise ValueError(f"{source.title}: concepts is about embeddings, rows that can be centred")
     runs = grid(
         source,
         scale,
         ks=KS[scale],
         seeds=SEEDS[scale],
-        centrings=CENTRING,
+        centrings=(source.centrings[0], source.centrings[-1]),
         evaluation=Evaluation(ks=(1, 2, 3, 4, 6, 8, 12, 16)),
     )
     if getattr(source.build(0), "labels", None) is None:

@@ -56,6 +56,24 @@ def distances(
     return found
 
 
+def ancestors(pairs: Sequence[tuple[str, str]], classes: Sequence[str], depth: int) -> list[str | None]:
+    """For each class the node at or above it `depth` edges below the root, along last parents; None where it lies higher.
+
+    ValueError: a class that is no node, a path upwards that ends nowhere.
+    """
+    parents = _parents(pairs, "tree")
+    _refuse_unknown(classes, parents.keys() | {parent for parent, _ in pairs})
+    found: list[str | None] = []
+    for name in classes:
+        path = [name]
+        while path[-1] in parents:
+            path.append(parents[path[-1]][0])
+            if path[-1] in path[:-1]:
+                raise ValueError(f"class graph: above {name!r} comes {path[-1]!r} twice, so it has no root")
+        found.append(path[-1 - depth] if depth < len(path) else None)
+    return found
+
+
 def read_classes(file: Path | str) -> list[str]:
     """The lines of a text file: the class of each row, empty where it is not known."""
     return [line.strip() for line in _text(file).splitlines()]

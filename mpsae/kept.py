@@ -10,12 +10,12 @@ from mpsae import tally
 from mpsae.code import Code
 from mpsae.encoding import active, encode
 from mpsae.heldout import Source, first_rows, rows_at_once, to_device
-from mpsae.metrics.base import Pool, Side
+from mpsae.metrics.base import Parts, Side
 from mpsae.pairs import split
 
 BINARY = 1000  # samples of the matching by codes
 SAMPLE = 256  # rows of the metrics that look at single supports
-POOL = 1000  # pairs of the metrics that compare pairs with each other
+POOL = 1000  # pairs of the metrics that compare items with each other; of plain rows twice as many
 
 
 def binary_codes(sae: Any, params: dict, source: Source, truth: Any, eps: float) -> tuple[Any, Any]:
@@ -38,16 +38,17 @@ def sample_codes(sae: Any, params: dict, source: Source, eps: float) -> np.ndarr
     return _both(sae, params, x, zt, eps)[0].toarray()
 
 
-def pool(sae: Any, params: dict, source: Source, eps: float) -> Pool:
-    """The first held-out pairs with their active codes and reconstructions."""
+def parts(sae: Any, params: dict, source: Source, eps: float) -> Parts:
+    """The first held-out pairs, or rows that are no pairs, with their active codes and reconstructions."""
     x, zt = _rows(source, 2 * POOL)
     codes, xhat = _both(sae, params, x, zt, eps)
-    image, text = (
-        Side(rows[0].astype(np.float64), rows[1].astype(np.float64), codes[start::2])
-        for start, rows in enumerate(split((x, xhat)))
-    )
+    whole = Side(x.astype(np.float64), xhat.astype(np.float64), codes)
+    sides = {"rows": whole}
+    if getattr(source, "paired", False):
+        image, text = (Side(*rows) for rows in zip(*map(split, whole), strict=True))
+        sides = {"image": image, "text": text}
     nothing = Code(values=jnp.zeros((1, len(params["atoms"]))), width=len(params["atoms"]))
-    return Pool(image, text, np.asarray(sae.decode(params, nothing)[0], np.float64))
+    return Parts(sides, np.asarray(sae.decode(params, nothing)[0], np.float64))
 
 
 def pool_first(sae: Any, params: dict, source: Source, eps: float) -> tuple[Any, Any]:

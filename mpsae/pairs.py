@@ -6,7 +6,7 @@ metric reads both, and `split` gives a statistic the two sides in the same order
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol
 
 import flax.struct as struct
@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from mpsae.labels import Labels
 from mpsae.on_disk import Anywhere, OnDisk, on_host, placed, rows
 from mpsae.shuffle import shuffled
 from mpsae.source import BLOCK, Source, check_held_out
@@ -32,24 +33,6 @@ def interleaved(image: Any, text: Any) -> Any:
     """The inverse of `split` for two arrays [pairs, ...]."""
     stack = jnp.stack if isinstance(image, jax.Array) else np.stack
     return stack([image, text], axis=1).reshape(2 * len(image), *image.shape[1:])
-
-
-class Labels(struct.PyTreeNode):
-    """What is known of the held-out pairs: for each factor the class of every pair.
-
-    of: factor -> [pairs], -1 where unknown. between: factor -> edges between its classes in a graph of
-    its own. classes: factor -> names. parent: factor -> the coarser factor whose class is decided by it,
-    as kind -> family -> domain.
-    """
-
-    of: Mapping[str, Int[Array | np.ndarray, " pairs"]]
-    between: Mapping[str, Float[Array | np.ndarray, "classes classes"]] = struct.field(default_factory=dict)
-    classes: tuple[tuple[str, tuple[str, ...]], ...] = struct.field(pytree_node=False, default=())
-    parent: tuple[tuple[str, str], ...] = struct.field(pytree_node=False, default=())
-
-    def names(self, factor: str) -> tuple[str, ...]:
-        """The names of a factor's classes."""
-        return dict(self.classes)[factor]
 
 
 class TextEncoder(Protocol):

@@ -99,7 +99,7 @@ def score(
         binary_codes=partial(kept.binary_codes, sae, params, source, truth, eps),
         sample_rows=partial(kept.sample_rows, source),
         sample_codes=partial(kept.sample_codes, sae, params, source, eps),
-        pool=partial(kept.pool, sae, params, source, eps),
+        parts=partial(kept.parts, sae, params, source, eps),
         pool_first=partial(kept.pool_first, sae, params, source, eps),
         labels=jax.tree.map(np.asarray, labels),
         scores_true=jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), scores_true),

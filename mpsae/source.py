@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8, UInt32
 
+from mpsae.labels import Labels
 from mpsae.registry import load_all, pick, presets_of, refuse_twice
 from mpsae.shuffle import shuffled
 from synthetic.world import GENERATOR
@@ -102,10 +103,11 @@ class WorldSource(Source):
 
 
 class ArraySource(Source):
-    """Rows held in memory: each exactly once per epoch, in an order of its own per epoch."""
+    """Rows held in memory: each exactly once per epoch, in an order of its own per epoch; labels of the held-out ones."""
 
     rows: Float[Array, "train dim"]
     held: Float[Array, "held dim"]
+    labels: Labels | None = None
 
     def batch(self, key: Array, step: Array | int, size: int) -> Float[Array, "size dim"]:
         """Rows at positions step·size ... of the shuffled stream; a batch may straddle two epochs."""
@@ -118,12 +120,15 @@ class ArraySource(Source):
         return jax.lax.dynamic_slice_in_dim(self.held, i * self.block, self.block), None
 
     def fingerprint(self) -> str:
-        """sha256 of shape and bytes of the training rows, then of the held-out rows."""
+        """sha256 of shape and bytes of the training rows, of the held-out rows, and of labels where there are some."""
         digest = hashlib.sha256()
-        for array in (self.rows, self.held):
-            values = np.ascontiguousarray(array, "<f4")
-            digest.update(f"float32 {values.shape}".encode())
+        for leaf in jax.tree.leaves((self.rows, self.held, self.labels)):
+            values = np.ascontiguousarray(leaf)
+            values = values.astype("<f4" if values.dtype.kind == "f" else "<i4")
+            digest.update(f"{values.dtype.name} {values.shape}".encode())
             digest.update(values.data)
+        if self.labels is not None:
+            digest.update(repr((self.labels.classes, self.labels.parent)).encode())
         return digest.hexdigest()
 
 
@@ -232,8 +237,8 @@ def world_source(
     )
 
 
-def array_source(rows: np.ndarray, held: np.ndarray) -> ArraySource:
-    """The source of float32 rows to train on and rows kept apart."""
+def array_source(rows: np.ndarray, held: np.ndarray, labels: Labels | None = None) -> ArraySource:
+    """The source of float32 rows to train on and rows kept apart, and what is known of these."""
     check_held_out(len(held))
     return ArraySource(
         dim=rows.shape[1],
@@ -241,6 +246,7 @@ def array_source(rows: np.ndarray, held: np.ndarray) -> ArraySource:
         block=min(BLOCK, len(held)),
         rows=jnp.asarray(rows, jnp.float32),
         held=jnp.asarray(held, jnp.float32),
+        labels=labels,
     )
 
 

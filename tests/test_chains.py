@@ -13,8 +13,9 @@ from mpsae import chains as module
 from mpsae import outcome, rows, source
 from mpsae.chains import chain_rows, code_distances, first_atoms, first_level, nested, taus
 from mpsae.config import Evaluation, Run
+from mpsae.labels import Labels
 from mpsae.optim import Optim
-from mpsae.pairs import Labels, paired_arrays
+from mpsae.pairs import paired_arrays
 from mpsae.progress import Progress
 from mpsae.saes.mp import MatchingPursuit
 from mpsae.saes.relu import ReLU

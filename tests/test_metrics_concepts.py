@@ -7,11 +7,13 @@ from scoring import Identity, Rows
 from sklearn.metrics import roc_auc_score
 
 from mpsae import heldout, kept
-from mpsae.metrics.base import METRICS, Pool, Side, known_metrics
-from mpsae.metrics.labelled import Sides, factors, halves
-from mpsae.pairs import Labels, paired_arrays
+from mpsae.labels import Labels
+from mpsae.metrics.base import METRICS, Parts, Side, known_metrics
+from mpsae.metrics.labelled import factors, halves, sides
+from mpsae.pairs import paired_arrays
 from mpsae.ranking import Ranked, auroc
 from mpsae.score import score
+from mpsae.source import array_source
 
 RNG = np.random.default_rng(0)
 N = 240
@@ -69,6 +71,33 @@ def test_planted_latents_are_perfect_and_stand_for_their_classes():
     assert scores.value("concept_chance", {"factor": "kind"}) == pytest.approx(chance)
 
 
+def test_plain_rows_are_scored_as_one_side():
+    """As texts of pairs are, but of twice as many rows; what needs two sides is null."""
+    z = planted(noise=0.5)
+    source = array_source(z[:2], z, LABELS)
+    plain = score(Identity(), {"atoms": np.eye(9, dtype=np.float32)}, source)
+    paired = found(z, planted())
+    names = ("concept_auroc", "concept_auroc_null", "concept_f1", "concept_f1_null")
+    for name in names:
+        for factor in ("kind", "family", "size"):
+            of_rows = plain.value(name, {"factor": factor, "side": "rows"})
+            assert of_rows == paired.value(name, {"factor": factor, "side": "image"}), name
+    for of in ("code", "xhat", "x"):
+        at = {"factor": "kind", "of": of}
+        assert plain.value("concept_probe", at | {"side": "rows"}) == paired.value(
+            "concept_probe", at | {"side": "image"}
+        )
+    assert plain.value("concept_level_share", {"factor": "kind"}) == pytest.approx(6 / 9)
+    assert plain.matrices["concept_of_latent"].array.tolist()[:6] == [[1, number] for number in range(6)]
+    assert plain.value("mono1", {"factor": "kind", "side": "rows"}) < plain.value(
+        "mono1_null", {"factor": "kind", "side": "rows"}
+    )
+    there = {name for name, _ in plain.rows} | set(plain.matrices)
+    assert not there & {"concept_both", "concept_both_null", "ms_labels", "zero_shot_x"}
+    asked = score(Identity(), {"atoms": np.eye(9, dtype=np.float32)}, source, metrics=["concept_both"]).rows
+    assert asked[0][1].value is None and asked[0][1].note == "rows are not pairs of an image and a text"
+
+
 def test_the_best_of_many_latents_is_not_best_by_luck():
     noise = np.maximum(RNG.normal(size=(N, 300)) - 1, 0)
     scores = found(noise)
@@ -98,17 +127,16 @@ def test_a_latent_is_best_on_both_sides_by_luck_as_often_as_the_null_says():
 
 def test_the_held_out_protocol_step_by_step():
     z = planted(noise=0.7)
-    pool = Pool(*(Side(z, z, csr_array(z)) for _ in range(2)), np.zeros(9))
-    first, second = halves(pool)
+    rows = Side(z, z, csr_array(z))
+    parts = Parts({"image": rows, "text": rows}, np.zeros(9))
+    first, second = halves(parts)
     assert abs(first.sum() - second.sum()) <= 1 and not (first & second).any()
     values = []
     for chosen, scored in ((first, second), (second, first)):
         for number in range(6):
             area = [roc_auc_score(KIND[chosen] == number, z[chosen, latent]) for latent in range(9)]
             values.append(roc_auc_score(KIND[scored] == number, z[scored, np.argmax(area)]))
-    value = METRICS["concept_auroc"].function(
-        Sides(pool.image.z, pool.text.z), factors(pool, LABELS), (first, second)
-    )
+    value = METRICS["concept_auroc"].function(sides(parts), factors(parts, LABELS), (first, second))
     assert value[3].at == {"factor": "kind", "side": "image"} and value[3].count == 6
     assert value[3].value == pytest.approx(np.mean(values), abs=1e-12)
 
@@ -162,8 +190,8 @@ def test_pairs_of_unknown_class_are_ignored():
 
 def test_factors_known_of_different_pairs_are_asked_about_their_own():
     """Two factors known alike in one half alone: what is fitted is the same, what is asked is not."""
-    pool = Pool(*(Side(*[planted()] * 2, csr_array(planted())) for _ in range(2)), np.zeros(9))
-    first, _ = halves(pool)
+    rows = Side(*[planted()] * 2, csr_array(planted()))
+    first, _ = halves(Parts({"image": rows, "text": rows}, np.zeros(9)))
     one_half, some = np.where(first, KIND, -1), np.where(first | (np.arange(N) < 50), KIND, -1)
     labels = Labels({"all": KIND, "half": one_half, "some": some})
     rows = found(planted(), labels=labels, metrics=("concept_probe",)).rows

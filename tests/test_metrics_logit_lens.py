@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scoring import pooled
 
+from mpsae.labels import Labels
 from mpsae.metrics.labelled import Factor
 from mpsae.metrics.logit_lens import logit_lens, logit_lens_chance
-from mpsae.pairs import Labels
 
 RNG = np.random.default_rng(9)
 N = 400

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from mpsae.metrics.base import METRICS, Pool, Side, known_metrics
+from mpsae.labels import Labels
+from mpsae.metrics.base import METRICS, Parts, Pool, Side, known_metrics
 from mpsae.metrics.labelled import factors
 from mpsae.metrics.ms import label_rows, scores
 from mpsae.overlap import normalised
-from mpsae.pairs import Labels
 
 known_metrics()
 RNG = np.random.default_rng(0)
@@ -83,8 +83,9 @@ def test_labels_as_the_other_encoder():
     kind, size = np.array([0, 0, 1, 1, 2]), np.array([0, 1, 0, -1, -1])
     x = RNG.normal(size=(5, 3))
     z = np.array([[1.0, 1, 0, 0, 0], [0, 0, 1.0, 1, 0], [1.0, 0, 1, 0, 0]]).T
-    pool = Pool(side(z, x), side(z, x), np.zeros(3))
-    rows = label_rows(factors(pool, Labels({"kind": kind, "size": size})))
+    rows = side(z, x)
+    pool, parts = Pool(rows, rows, np.zeros(3)), Parts({"image": rows, "text": rows}, np.zeros(3))
+    rows = label_rows(factors(parts, Labels({"kind": kind, "size": size})))
     image, _ = METRICS["ms_labels"].function(pool, rows)
     # One of two factors agrees; the kind alone is known of one; the size agrees.
     assert image.value == pytest.approx(np.mean([1 / 2, 1 / np.sqrt(2), 1 / 2])) and image.count == 3

@@ -8,8 +8,9 @@ from scipy.sparse import csr_array
 from scoring import Identity, Rows
 from sklearn.metrics import roc_auc_score
 
-from mpsae.metrics.base import METRICS, Pool, Side, known_metrics
-from mpsae.metrics.labelled import Sides, halves
+from mpsae.metrics.base import METRICS, Parts, Pool, Side, known_metrics
+from mpsae.metrics.labelled import halves, sides
+from mpsae.metrics.pool import pool
 from mpsae.metrics.words import LEVEL, chances, correlations, names, spoken
 from mpsae.pairs import paired_arrays
 from mpsae.score import score
@@ -127,19 +128,20 @@ def test_a_part_of_a_word_is_no_word_but_for_substring_mode():
         for one, other in zip(hair, air, strict=True)
     ]
     codes = np.stack([hair, RNG.random(N) < 0.2], axis=1).astype(float)
-    pool = pool_of(codes)
-    words = spoken(pool, captions)
-    best = {mode: correlations(one.present, pool.text.z)[:, 0] for mode, one in words.by.items()}
+    both = pool_of(codes)
+    words = spoken(both, captions)
+    best = {mode: correlations(one.present, both.text.z)[:, 0] for mode, one in words.by.items()}
     in_mode = {mode: best[mode][words.by[mode].words.index("air")] for mode in best}
     assert abs(in_mode["whole"]) < 0.2 and abs(in_mode["folded"]) < 0.2
     assert in_mode["substring"] > 0.6
-    assert words.words[names(words.present, pool.text.z)[0]] == "hair"
+    assert words.words[names(words.present, both.text.z)[0]] == "hair"
 
 
 def test_names_are_chosen_on_one_half_and_judged_on_the_other():
     codes = planted() + np.maximum(RNG.normal(size=PRESENT.shape) - 0.8, 0)
-    pool = pool_of(codes)
-    words, parts = spoken(pool, said(PRESENT)), halves(pool)
+    rows = Side(codes, codes, csr_array(codes))
+    kept = Parts({"image": rows, "text": rows}, np.zeros(codes.shape[1]))
+    words, parts = spoken(pool(kept), said(PRESENT)), halves(kept)
     areas, purities = [], []
     for chosen, scored in (parts, parts[::-1]):
         table = np.corrcoef(words.present[chosen].T, (codes[chosen] != 0).T)[:12, 12:]
@@ -147,9 +149,8 @@ def test_names_are_chosen_on_one_half_and_judged_on_the_other():
         there = [words.present[scored][:, word] for word in name]
         areas.append([roc_auc_score(t, z) for t, z in zip(there, codes[scored].T, strict=True)])
         purities.append([t[z > 0].mean() for t, z in zip(there, codes[scored].T, strict=True)])
-    sides = Sides(pool.image.z, pool.text.z)
     for name, expected in (("name_auroc", areas), ("name_purity", purities)):
-        value = METRICS[name].function(sides, words, parts)[1]
+        value = METRICS[name].function(sides(kept), words, parts)[1]
         assert value.at == {"side": "text"} and value.count == 12
         assert value.value == pytest.approx(np.mean(expected), abs=1e-9)
 

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from scoring import Identity
 
+from mpsae.labels import Labels
 from mpsae.metrics.labelled import Factor
 from mpsae.metrics.zero_shot import named_by_texts
-from mpsae.pairs import Labels, paired_arrays
+from mpsae.pairs import paired_arrays
 from mpsae.score import score
 
 RNG = np.random.default_rng(6)

@@ -7,8 +7,10 @@ from caption_samples import Counting
 from scoring import Affine
 
 from mpsae import heldout
-from mpsae.kept import pool
-from mpsae.pairs import Labels, centres, interleaved, paired_arrays, split
+from mpsae.kept import parts
+from mpsae.labels import Labels
+from mpsae.metrics.pool import pool
+from mpsae.pairs import centres, interleaved, paired_arrays, split
 from mpsae.score import score
 
 RNG = np.random.default_rng(0)
@@ -110,8 +112,9 @@ def test_no_chunk_parts_a_pair(monkeypatch):
 
 def test_the_pool_keeps_pairs_codes_and_reconstructions():
     params = {"atoms": np.eye(4, dtype=np.float32), "scale": np.float32(0.5), "shift": np.float32(2.0)}
-    kept = pool(Affine(), params, source(), 0.0)
-    for side, rows in ((kept.image, IMAGE[HELD[:, 0]]), (kept.text, TEXT[HELD[:, 1]])):
+    kept = parts(Affine(), params, source(), 0.0)
+    both = pool(kept)
+    for side, rows in ((both.image, IMAGE[HELD[:, 0]]), (both.text, TEXT[HELD[:, 1]])):
         np.testing.assert_allclose(side.x, rows, atol=1e-6)
         np.testing.assert_allclose(side.z.toarray(), rows, atol=1e-6)
         np.testing.assert_allclose(side.xhat, rows / 2 + 2, atol=1e-6)

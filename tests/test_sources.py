@@ -293,3 +293,52 @@ def test_reading_leaves_no_open_file(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error", ResourceWarning)
         find_source("mnist")(path=str(tmp_path / "mnist.npz"), train_rows=5).build(0)
+
+
+def test_labels_of_arrays_stay_with_their_rows(tmp_path):
+    """The class of a row says which it is, through the dropped row and the permutation."""
+    path, table, graph = tmp_path / "rows.npy", tmp_path / "labels.csv", tmp_path / "graph.txt"
+    rows = ROWS.copy()
+    rows[7] = 0
+    np.save(path, rows)
+    table.write_text("class,half\n" + "".join(f"c{i:02},{'low' if i < 30 else ''}\n" for i in range(60)))
+    graph.write_text(
+        "root even\nroot odd\n" + "".join(f"{('even', 'odd')[i % 2]} c{i:02}\n" for i in range(60))
+    )
+    given = {"labels": str(table), "class_graph": str(graph), "class_levels": "1"}
+    source = arrays(path, zero_rows="drop", centring="global", **given)
+    bare = arrays(path, zero_rows="drop")
+    numbers = [np.flatnonzero((rows == row).all(1)).item() for row in np.asarray(bare.held)]
+    assert [source.labels.names("class")[c] for c in source.labels.of["class"]] == [
+        f"c{i:02}" for i in numbers
+    ]
+    np.testing.assert_array_equal(source.labels.of["half"], [0 if i < 30 else -1 for i in numbers])
+    np.testing.assert_array_equal(source.labels.of["class_1"], [i % 2 for i in numbers])
+    assert source.labels.between["class"].shape == (60, 60)
+    assert bare.labels is None
+    told = [arrays(path, zero_rows="drop", **fields) for fields in ({}, {"labels": str(table)})]
+    assert len({one.fingerprint() for one in told}) == 2 and told[0].fingerprint() == bare.fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"labels": "labels.csv"}, ["labels.csv", "59 lines"]),
+        ({"class_graph": "graph.txt"}, ["need arrays.labels with a column 'class'"]),
+        ({"labels": "labels.csv", "class_levels": "2"}, ["and a graph"]),
+        (
+            {"labels": "labels.csv", "class_graph": "g.txt", "class_levels": "x"},
+            ["class_levels = 'x'", "rising"],
+        ),
+        ({"labels": "whole.csv", "class_graph": "g.txt"}, ["has no column 'class'"]),
+        ({"class_path": "up"}, ["arrays.class_path = 'up'", "graph, tree"]),
+    ],
+)
+def test_labels_that_do_not_fit_are_refused(tmp_path, monkeypatch, fields, words):
+    monkeypatch.chdir(tmp_path)
+    np.save("rows.npy", ROWS)
+    (tmp_path / "labels.csv").write_text("kind\n" + "a\n" * 59)
+    (tmp_path / "whole.csv").write_text("kind\n" + "a\n" * 60)
+    with pytest.raises(ValueError) as error:
+        arrays("rows.npy", **fields)
+    assert all(word in str(error.value) for word in words), error.value

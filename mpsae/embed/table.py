@@ -1,11 +1,9 @@
 """Captions in a table: one image and one caption a line, or an image and a chain of captions."""
 
-import csv as reader
-import io
 import re
-from collections.abc import Iterator
 
 from mpsae.embed.caption_file import CaptionFile, Entry, image_name
+from mpsae.table_lines import table_lines
 
 IMAGE = ("image", "file_name", "image_url")
 CAPTION = ("caption", "text")
@@ -29,7 +27,7 @@ def _read(text: str, path: str, separator: str) -> CaptionFile:
     reads "animal => cat => a cat on a mat", as HierarCaps has it; `image_url` then names the image.
     Chains of another depth than the first, and lines with an empty caption, are problems.
     """
-    lines = _lines(text, path, separator)
+    lines = table_lines(text, path, separator)
     _, columns = next(lines, ("", []))
     image = next((columns.index(name) for name in IMAGE if name in columns), None)
     caption = next((columns.index(name) for name in CAPTION if name in columns), None)
@@ -65,13 +63,3 @@ def _read(text: str, path: str, separator: str) -> CaptionFile:
             number = len(entries) * len(captions)
             entries.append(Entry(where, name, tuple(captions), tuple(range(number, number + len(captions)))))
     return CaptionFile(entries=entries, chains=caption is None, problems=problems)
-
-
-def _lines(text: str, path: str, separator: str) -> Iterator[tuple[str, list[str]]]:
-    rows = reader.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    try:
-        for cells in rows:
-            if cells:
-                yield f"line {rows.line_num}", cells
-    except reader.Error as error:
-        raise ValueError(f"{path}, line {rows.line_num}: {error}") from None

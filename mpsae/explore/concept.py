@@ -38,7 +38,7 @@ def concepts(
     factors = [Factor(name, label, label) for name, label in sorted(of.items()) if (label >= 0).any()]
     if not factors:
         return None
-    sides = Sides(image, text)
+    sides = Sides({"image": image, "text": text})
     found = areas(sides, factors)
     place = concept_of_latent(sides, factors, found).array
     names = [(factor.name, number) for factor in factors for number in range(factor.classes)]

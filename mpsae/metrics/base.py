@@ -37,7 +37,7 @@ CONSTANTS = {
     "binary_codes": "(z [1000, p], z_true [1000, P]) of binary samples in scipy.sparse, to match by codes",
     "sample_rows": "[256, dim] the first 256 rows, float64",
     "sample_codes": "[256, p] their codes",
-    "pool": "the Pool: rows, reconstructions and codes of the first 1000 held-out pairs",
+    "parts": "the Parts: rows, reconstructions and codes of the first held-out pairs or plain rows",
     "pool_first": "(image, text) codes of the first pursuit step in the pool, scipy.sparse [N, p]",
     "labels": "the Labels of the held-out pairs, in numpy; those of the pool come first",
     "scores_true": "the TrueScores of a world of pairs, in numpy",
@@ -175,6 +175,21 @@ class Pool(NamedTuple):
     image: Side
     text: Side
     empty: Float[np.ndarray, " dim"]
+
+
+class Parts(NamedTuple):
+    """Held-out items kept whole: pairs as `image` and `text`, or plain rows as `rows`; row j of a side is item j.
+
+    empty: x̂ of a code without entries.
+    """
+
+    sides: dict[str, Side]
+    empty: Float[np.ndarray, " dim"]
+
+    @property
+    def items(self) -> int:
+        """How many there are."""
+        return len(next(iter(self.sides.values())).x)
 
 
 class TrueScores(struct.PyTreeNode):

@@ -1,6 +1,6 @@
-"""Can a straight line read a factor out of codes, out of x̂, out of x? Needs pairs and labels.
+"""Can a straight line read a factor out of codes, out of x̂, out of x? Needs labels.
 
-A linear discriminant with equal priors (`discriminant`) is fitted on one half of the pool and asked
+A linear discriminant with equal priors (`discriminant`) is fitted on one half of the items and asked
 about the other, both ways round. What x̂ and the code lose against x, the SAE has lost.
 """
 
@@ -9,21 +9,19 @@ import numpy as np
 from mpsae.discriminant import Scatter
 from mpsae.metrics.base import Value, metric
 from mpsae.metrics.concepts import DEAD
-from mpsae.metrics.labelled import SIDES
 
 DENSE = 0.05  # share of entries above which products of dense codes are quicker
 
 
 @metric
-def concept_probe(pool, sides, factors, halves, atoms):
+def concept_probe(parts, sides, factors, halves, atoms):
     """Accuracy of a linear read-out of the factor on the half not fitted on; [0, 1].
 
     At factor, side and of = code (of live latents, on unit atoms), xhat or x; read it against
     `concept_chance`. Pairs count where the other half has a pair of known class to fit on.
     """
     lengths, found = np.linalg.norm(atoms, axis=1), []
-    for side in SIDES:
-        rows = getattr(pool, side)
+    for side, rows in parts.sides.items():
         codes = (rows.z * lengths[None]).tocsc()[:, np.flatnonzero(sides.live[side])].tocsr()
         if codes.nnz > DENSE * np.prod(codes.shape):
             codes = codes.toarray()

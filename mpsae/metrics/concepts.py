@@ -1,18 +1,19 @@
-"""Which latent stands for which class of a known factor. Every metric needs pairs and labels.
+"""Which latent stands for which class of a known factor. Every metric needs labels.
 
-Held-out protocol: for each class the latent (and its threshold) is chosen on one half of the pool
-and scored on the other, both ways round, and the two scores are averaged. So the best of many
-latents is not best by luck: with shuffled labels (`..._null`) the same protocol gives an AUROC of
-about 1/2 whatever the width. Only live latents are candidates, and where several are equally
-good the score is the mean of theirs. A class needs members and others in both halves; `count` is
-how many classes have them. Pairs of unknown class are left out.
+Held-out protocol: for each class the latent (and its threshold) is chosen on one half of the items
+(pairs, or rows that are no pairs) and scored on the other, both ways round, and the two scores are
+averaged. So the best of many latents is not best by luck: with shuffled labels (`..._null`) the same
+protocol gives an AUROC of about 1/2 whatever the width. Only live latents are candidates, and where
+several are equally good the score is the mean of theirs. A class needs members and others in both
+halves; `count` is how many classes have them. Items of unknown class are left out. Pairs have the
+sides image, text and both, other rows the one side rows.
 """
 
 import numpy as np
 
 from mpsae.bounds import check_table
 from mpsae.metrics.base import Matrix, Value, metric, shared
-from mpsae.metrics.labelled import ALL_SIDES, on_side
+from mpsae.metrics.labelled import SIDES, on_side
 from mpsae.ranking import auroc, best_detectors, f1_of
 
 EQUAL = 1e-9  # AUROCs that differ by less are equal: rounding
@@ -22,17 +23,17 @@ DEAD = "no latent fires, or not with finite codes"
 
 @shared
 def areas(sides, factors):
-    """AUROC [p, classes] of each latent on both sides together, by factor, from all pairs."""
-    return {factor.name: _areas(sides, "both", factor.label) for factor in factors}
+    """AUROC [p, classes] of each latent on all sides together, by factor, from all items."""
+    return {factor.name: _areas(sides, sides.whole, factor.label) for factor in factors}
 
 
 @shared
 def best_latents(sides, factors, areas):
-    """By side and factor: [p, classes] bool, the live latents of largest AUROC from all pairs."""
+    """By side and factor: [p, classes] bool, the live latents of largest AUROC from all items."""
     found = {}
     for factor in factors:
-        for side in ALL_SIDES:
-            area = areas[factor.name] if side == "both" else _areas(sides, side, factor.label)
+        for side in sides.codes:
+            area = areas[factor.name] if side == sides.whole else _areas(sides, side, factor.label)
             found[side, factor.name] = _best(area, sides.live[side])
     return found
 
@@ -40,58 +41,62 @@ def best_latents(sides, factors, areas):
 @metric
 def concept_auroc(sides, factors, halves):
     """Mean over classes of the AUROC of the class's best latent, held out; [0, 1], at factor and side."""
-    return [_auroc(sides, halves, factor, factor.label, side) for factor in factors for side in ALL_SIDES]
+    return [_auroc(sides, halves, factor, factor.label, side) for factor in factors for side in sides.codes]
 
 
 @metric
 def concept_auroc_null(sides, factors, halves):
     """`concept_auroc` with the labels shuffled; [0, 1], about 1/2: its random floor."""
-    return [_auroc(sides, halves, factor, factor.shuffled, side) for factor in factors for side in ALL_SIDES]
+    return [
+        _auroc(sides, halves, factor, factor.shuffled, side) for factor in factors for side in sides.codes
+    ]
 
 
 @metric
 def concept_f1(sides, factors, halves):
     """Mean over classes of the F1 of the best (latent, threshold > 0), held out; [0, 1], at factor, side."""
-    return [_f1(sides, halves, factor, factor.label, side) for factor in factors for side in ALL_SIDES]
+    return [_f1(sides, halves, factor, factor.label, side) for factor in factors for side in sides.codes]
 
 
 @metric
 def concept_f1_null(sides, factors, halves):
     """`concept_f1` with the labels shuffled; [0, 1], near the class's share of the pairs: its floor."""
-    return [_f1(sides, halves, factor, factor.shuffled, side) for factor in factors for side in ALL_SIDES]
+    return [_f1(sides, halves, factor, factor.shuffled, side) for factor in factors for side in sides.codes]
 
 
 @metric
-def concept_latents(best_latents, factors):
-    """Distinct best latents of the classes, by AUROC on both sides, over classes; (0, 1], at factor.
+def concept_latents(sides, best_latents, factors):
+    """Distinct best latents of the classes, by AUROC on all sides, over classes; (0, 1], at factor.
 
     1 = one each. Several that are equally good for a class count as one.
     """
     found = []
     for factor in factors:
-        best = best_latents["both", factor.name]
+        best = best_latents[sides.whole, factor.name]
         best = best[:, best.any(0)]
         share = [len(np.unique(best, axis=1).T) / best.shape[1]] if best.size else []
         found.append(_mean(share, factor, count=best.shape[1]))
     return found
 
 
-@metric
-def concept_both(best_latents, factors):
-    """Share of classes with a latent that is the best for images and for texts; [0, 1], at factor."""
-    return [
-        _both(*(best_latents[side, factor.name] for side in ("image", "text")), factor) for factor in factors
-    ]
+@shared
+def paired_sides(pool, sides):
+    """The Sides, of pairs only."""
+    return sides
 
 
 @metric
-def concept_both_null(sides, factors):
-    """`concept_both` with the labels shuffled; [0, 1]: its random floor."""
+def concept_both(paired_sides, best_latents, factors):
+    """Share of classes with a latent that is the best for images and for texts; [0, 1], at factor. Needs pairs."""
+    return [_both(*(best_latents[side, factor.name] for side in SIDES), factor) for factor in factors]
+
+
+@metric
+def concept_both_null(paired_sides, factors):
+    """`concept_both` with the labels shuffled; [0, 1]: its random floor. Needs pairs."""
+    codes, live = paired_sides, paired_sides.live
     return [
-        _both(
-            *(_best(_areas(sides, side, factor.shuffled), sides.live[side]) for side in ("image", "text")),
-            factor,
-        )
+        _both(*(_best(_areas(codes, side, factor.shuffled), live[side]) for side in SIDES), factor)
         for factor in factors
     ]
 
@@ -141,8 +146,8 @@ def _f1(sides, halves, factor, label, side):
         return _null(factor, side, DEAD)
     parts = []
     for half in halves:
-        pairs = half & (label >= 0)
-        parts.append((sides.ranked(side, pairs), on_side(side, label[pairs])))
+        items = half & (label >= 0)
+        parts.append((sides.ranked(side, items), on_side(side, label[items])))
     found = [
         f1_of(*scored, factor.classes, best_detectors(*chosen, factor.classes))
         for chosen, scored in (parts, parts[::-1])
@@ -153,19 +158,20 @@ def _f1(sides, halves, factor, label, side):
 
 
 def _areas(sides, side, label, classes=None):
-    """AUROC [p, classes] of every latent for every class, from the pairs of known label."""
-    pairs = label >= 0
+    """AUROC [p, classes] of every latent for every class, from the items of known label."""
+    items = label >= 0
     classes = int(label.max(initial=-1)) + 1 if classes is None else classes
     check_table(len(sides.live[side]), classes)
-    member = on_side(side, label[pairs])[:, None] == np.arange(classes)
-    return auroc(sides.ranked(side, pairs), member)
+    member = on_side(side, label[items])[:, None] == np.arange(classes)
+    return auroc(sides.ranked(side, items), member)
 
 
 def _concepts(sides, factors, areas):
-    live = sides.live["both"]
+    live = sides.live[sides.whole]
     best, chosen = np.full(len(live), -np.inf), np.full((len(live), 2), -1)
     for number, factor in enumerate(factors):
-        members = 2.0 * np.bincount(factor.label[factor.label >= 0], minlength=factor.classes)
+        label = on_side(sides.whole, factor.label)
+        members = np.bincount(label[label >= 0], minlength=factor.classes).astype(np.float64)
         rows = members.sum()
         height = (areas[factor.name] - 0.5) * np.sqrt(12 * members * (rows - members) / (rows + 1))
         height = np.where(live[:, None] & np.isfinite(height), height, -np.inf)

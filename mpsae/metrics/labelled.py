@@ -1,21 +1,21 @@
-"""What is known of the pool's pairs, ready for metrics about factors (values, no metric)."""
+"""What is known of the items kept whole, pairs or plain rows, ready for metrics about factors (values, no metric)."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from mpsae.labels import Labels
 from mpsae.metrics.base import shared
-from mpsae.pairs import Labels
 from mpsae.ranking import Ranked
 
 HALVES_KEY, SHUFFLE_KEY = 0x68616C76, 0x73687566  # any two distinct numbers
 SIDES = ("image", "text")
-ALL_SIDES = (*SIDES, "both")
 
 
 class Factor(NamedTuple):
-    """A factor's class of each of the pool's N pairs, -1 where unknown, and the same shuffled."""
+    """A factor's class of each of the N items, -1 where unknown, and the same shuffled."""
 
     name: str
     label: Int[np.ndarray, " N"]
@@ -23,23 +23,23 @@ class Factor(NamedTuple):
 
     @property
     def classes(self) -> int:
-        """One more than the largest class in the pool."""
+        """One more than the largest class among the items."""
         return int(self.label.max(initial=-1)) + 1
 
 
 @shared
-def factors(pool, labels):
+def factors(parts, labels):
     """Every Factor, in the order of their names. One shuffle for all, so that trees stay trees."""
-    count = len(pool.image.x)
+    count = parts.items
     order = philox_order(SHUFFLE_KEY, count)
     known = {name: np.asarray(labels.of[name][:count], np.int64) for name in sorted(labels.of)}
     return [Factor(name, label, label[order]) for name, label in known.items()]
 
 
 @shared
-def halves(pool):
-    """[2, N] which pairs are in either half of the pool: the one to choose on and the one to score."""
-    first = philox_order(HALVES_KEY, len(pool.image.x)) % 2 == 0
+def halves(parts):
+    """[2, N] which items are in either half: the one to choose on and the one to score."""
+    first = philox_order(HALVES_KEY, parts.items) % 2 == 0
     return np.stack([first, ~first])
 
 
@@ -91,7 +91,7 @@ def _where_all(levels: tuple[np.ndarray, ...]) -> np.ndarray:
 
 
 def _only_parents(finer: Factor, coarser: Factor, labels: Labels) -> np.ndarray:
-    """[classes] the coarser class of each class, -1 where no pair shows it."""
+    """[classes] the coarser class of each class, -1 where no item shows it."""
     known = (finer.label >= 0) & (coarser.label >= 0)
     pairs = np.unique(np.stack([finer.label[known], coarser.label[known]], axis=1), axis=0)
     twice = pairs[1:][np.diff(pairs[:, 0]) == 0]
@@ -108,27 +108,33 @@ def _only_parents(finer: Factor, coarser: Factor, labels: Labels) -> np.ndarray:
 
 
 class Sides:
-    """The pool's codes of images, of texts and of both, one below the other, sorted once per set of pairs."""
+    """The codes of each side, and of `both`, one below the other, where there are two; sorted once per set of items.
 
-    def __init__(self, image: Any, text: Any):
+    whole: the name of what holds the codes of all sides.
+    """
+
+    def __init__(self, codes: Mapping[str, Any]):
         from scipy.sparse import vstack
 
-        self.codes = {"image": image, "text": text, "both": vstack([image, text], format="csr")}
+        self.codes = dict(codes)
+        if len(codes) > 1:
+            self.codes["both"] = vstack(list(codes.values()), format="csr")
+        self.whole = list(self.codes)[-1]
         self.live = {side: _live(codes) for side, codes in self.codes.items()}
         self._ranked: dict[tuple[str, bytes], Ranked] = {}
 
-    def ranked(self, side: str, pairs: Bool[np.ndarray, " N"]) -> Ranked:
-        """The codes of some pairs in order."""
-        key = side, pairs.tobytes()
+    def ranked(self, side: str, items: Bool[np.ndarray, " N"]) -> Ranked:
+        """The codes of some items in order."""
+        key = side, items.tobytes()
         if key not in self._ranked:
-            self._ranked[key] = Ranked(self.codes[side][np.flatnonzero(on_side(side, pairs))])
+            self._ranked[key] = Ranked(self.codes[side][np.flatnonzero(on_side(side, items))])
         return self._ranked[key]
 
 
 @shared
-def sides(pool):
-    """The Sides of the pool."""
-    return Sides(pool.image.z.tocsr(), pool.text.z.tocsr())
+def sides(parts):
+    """The Sides of the items."""
+    return Sides({name: rows.z.tocsr() for name, rows in parts.sides.items()})
 
 
 def _live(codes: Any) -> Bool[np.ndarray, " p"]:
@@ -140,9 +146,9 @@ def _live(codes: Any) -> Bool[np.ndarray, " p"]:
     return (entries > 0) & (broken == 0)
 
 
-def on_side(side: str, of_pairs: np.ndarray) -> np.ndarray:
-    """What is known of pairs [N, ...], for the rows of a side."""
-    return np.concatenate([of_pairs, of_pairs]) if side == "both" else of_pairs
+def on_side(side: str, of_items: np.ndarray) -> np.ndarray:
+    """What is known of items [N, ...], for the rows of a side."""
+    return np.concatenate([of_items, of_items]) if side == "both" else of_items
 
 
 def philox_order(key: int, count: int) -> np.ndarray:

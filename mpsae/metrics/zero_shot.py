@@ -9,11 +9,11 @@ finest is asked for. A row of zeros, or a tie, names nothing.
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from mpsae.labels import Labels
 from mpsae.metrics.base import Value, metric
 from mpsae.metrics.labelled import Factor
 from mpsae.metrics.retrieval import EQUAL
 from mpsae.overlap import normalised
-from mpsae.pairs import Labels
 
 Rows = Float[np.ndarray, "N dim"]
 

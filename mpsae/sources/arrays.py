@@ -6,6 +6,10 @@ from typing import ClassVar
 import numpy as np
 
 from mpsae.array_files import READERS, as_float32, reading
+from mpsae.class_graph import PATHS
+from mpsae.class_labels import CLASS, read_levels, with_graph
+from mpsae.label_table import LabelTable, read_labels
+from mpsae.labels import Labels
 from mpsae.source import (
     NORMS,
     ArraySource,
@@ -29,10 +33,20 @@ class Arrays(SourceConfig, name="arrays"):
     folder has both. `zero_rows` says what happens to rows that are all zero, `cast` whether float64 and
     integers may lose digits. norm: `unit` divides rows by their length first. centring: `global` takes the
     mean of the training rows off all.
+
+    labels: a .csv or .tsv table with a line for every row of the file (`mpsae.label_table`), zero rows included,
+    a column per factor. class_graph, class_path, class_levels: of its column `class`, as in the source `embeddings`.
     """
 
     stored: ClassVar[bool] = True
     centrings: ClassVar[tuple[str, ...]] = ("none", "global")
+    in_fingerprint: ClassVar[tuple[str, ...]] = (
+        "path",
+        "labels",
+        "class_graph",
+        "class_path",
+        "class_levels",
+    )
 
     path: str
     held_out: int = 1000
@@ -41,6 +55,10 @@ class Arrays(SourceConfig, name="arrays"):
     cast: str = "refuse"
     norm: str = "keep"
     centring: str = "none"
+    labels: str = ""
+    class_graph: str = ""
+    class_path: str = "graph"
+    class_levels: str = ""
 
     @property
     def title(self) -> str:
@@ -49,7 +67,14 @@ class Arrays(SourceConfig, name="arrays"):
     def validate(self) -> None:
         """Refuse unknown options and partial blocks; what the file allows is known only in `build`."""
         super().validate()
-        check_choices(self, zero_rows=ZERO_ROWS, cast=CASTS, norm=NORMS, centring=self.centrings)
+        check_choices(
+            self, zero_rows=ZERO_ROWS, cast=CASTS, norm=NORMS, centring=self.centrings, class_path=PATHS
+        )
+        if (self.class_graph or self.class_levels) and not (self.class_graph and self.labels):
+            raise ValueError(
+                "arrays.class_graph, arrays.class_levels: need arrays.labels with a column 'class' and a graph"
+            )
+        read_levels(self.class_levels, "arrays.class_levels")
         if os.path.splitext(self.path)[1] not in READERS and not os.path.isdir(self.path):
             raise ValueError(
                 f"arrays.path = {self.path!r}: must end in {', '.join(READERS)}, or be a folder of `mpsae embed`"
@@ -58,7 +83,8 @@ class Arrays(SourceConfig, name="arrays"):
 
     def build(self, world_seed: int) -> ArraySource:
         """The same rows and the same split for every seed."""
-        rows = normed(self.read(), self.norm)
+        rows, kept = self._read()
+        rows = normed(rows, self.norm)
         if self.held_out >= len(rows):
             raise ValueError(
                 f"arrays.held_out = {self.held_out}: must be less than {len(rows)}, the rows in {self.path}"
@@ -66,24 +92,45 @@ class Arrays(SourceConfig, name="arrays"):
         order = fixed_order(len(rows))
         train, held = rows[order[self.held_out :]], rows[order[: self.held_out]]
         shift = train.mean(0) if self.centring == "global" else np.float32(0)
-        return array_source(train - shift, held - shift)
+        labels = None
+        if self.labels:
+            table = read_labels(self.labels, len(kept))
+            scored = np.flatnonzero(kept)[order[: self.held_out]]
+            labels = self._labels(table, scored)
+        return array_source(train - shift, held - shift, labels)
 
     def read(self) -> np.ndarray:
         """Every row of the file or folder as float32, checked, in its order."""
-        self.validate()
-        rows = _choose(self.path, _stored(self.path), self.array)
-        return self._kept(as_float32(rows, self.path, cast=self.cast == "float32"))
+        return self._read()[0]
 
-    def _kept(self, rows: np.ndarray) -> np.ndarray:
+    def _read(self) -> tuple[np.ndarray, np.ndarray]:
+        """The rows, and which of those in the file they are [file rows]."""
+        self.validate()
+        stored = _choose(self.path, _stored(self.path), self.array)
+        rows = as_float32(stored, self.path, cast=self.cast == "float32")
         zero = ~rows.any(axis=1)
-        if self.zero_rows == "keep" or not zero.any():
-            return rows
-        if self.zero_rows == "refuse":
+        if self.zero_rows == "refuse" and zero.any():
             raise ValueError(
                 f"{self.path}, row {np.argmax(zero)}: all columns are 0 ({zero.sum()} such rows);"
                 f" must not be, or set zero_rows='drop' or 'keep'"
             )
-        return rows[~zero]
+        kept = np.full(len(rows), True) if self.zero_rows == "keep" else np.logical_not(zero)
+        return rows[kept], kept
+
+    def _labels(self, table: LabelTable, scored: np.ndarray) -> Labels:
+        """What the table says of the rows that are scored."""
+        labels = Labels(
+            of={factor: values[scored] for factor, values in table.of.items()},
+            classes=tuple(sorted(table.classes.items())),
+        )
+        if not self.class_graph:
+            return labels
+        if CLASS not in table.classes:
+            raise ValueError(
+                f"arrays.class_graph = {self.class_graph!r}: {self.labels} has no column {CLASS!r}"
+            )
+        levels = read_levels(self.class_levels, "arrays.class_levels")
+        return with_graph(labels, self.class_graph, path=self.class_path, levels=levels)
 
 
 def _stored(path: str) -> dict[str, np.ndarray]:

@@ -8,8 +8,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from mpsae.class_graph import PATHS, distances, read_classes, read_pairs
-from mpsae.pairs import CENTRINGS, Labels, PairedArrays, TextEncoder, paired_arrays
+from mpsae.class_graph import PATHS, read_classes
+from mpsae.class_labels import CLASS, read_levels, with_graph
+from mpsae.labels import Labels
+from mpsae.pairs import CENTRINGS, PairedArrays, TextEncoder, paired_arrays
 from mpsae.source import BLOCK, NORMS, SourceConfig, check_choices, fixed_order, normed
 from mpsae.store import Rows, Store, from_files, read
 from mpsae.store.foreign import CHOICES
@@ -22,7 +24,6 @@ SERVED: dict[str, Callable[[Rows, str], Any]] = {  # where the rows of a source 
     "disk": StoredRows,
 }
 SPLIT, HELD_OUT = "split", "held_out"  # a factor of the images, and its class, that say who is held out
-CLASS = "class"  # the factor that a file of classes makes, and that a class graph is about
 
 
 class Embeddings(SourceConfig, name="embeddings"):
@@ -42,7 +43,8 @@ class Embeddings(SourceConfig, name="embeddings"):
     classes: a text file with the class of every image row, a line each, empty where not known: they become
     the factor `class`. class_graph: a file of is-a pairs (`mpsae.class_graph.read_pairs`) among whose nodes
     are the classes of `class`; `mono` then goes by the path between them: class_path `graph` along any
-    pair, `tree` along each node's last parent.
+    pair, `tree` along each node's last parent. class_levels: depths below the root, as "4/6/8", each of which
+    becomes a coarser factor, as `class_6`.
 
     rows: `memory` holds them on the device; `disk` leaves those of a folder where they are and reads each
     batch a step ahead, for folders larger than memory. Batches, and so results, are the same to the bit.
@@ -50,7 +52,14 @@ class Embeddings(SourceConfig, name="embeddings"):
 
     stored: ClassVar[bool] = True
     centrings: ClassVar[tuple[str, ...]] = CENTRINGS
-    in_fingerprint: ClassVar[tuple[str, ...]] = ("path", "classes", "class_graph", "class_path", "rows")
+    in_fingerprint: ClassVar[tuple[str, ...]] = (
+        "path",
+        "classes",
+        "class_graph",
+        "class_path",
+        "class_levels",
+        "rows",
+    )
 
     path: str
     held_out: float = 0.2
@@ -61,6 +70,7 @@ class Embeddings(SourceConfig, name="embeddings"):
     classes: str = ""
     class_graph: str = ""
     class_path: str = "graph"
+    class_levels: str = ""
     rows: str = "memory"
 
     @property
@@ -75,6 +85,8 @@ class Embeddings(SourceConfig, name="embeddings"):
         )
         if not 0 <= self.held_out < 1:
             raise ValueError(f"embeddings.held_out = {self.held_out}: must be a share, from 0 to below 1")
+        if read_levels(self.class_levels, "embeddings.class_levels") and not self.class_graph:
+            raise ValueError("embeddings.class_levels: levels of what? give embeddings.class_graph too")
 
     def build(self, world_seed: int) -> PairedArrays:
         """The same rows and the same split for every seed."""
@@ -118,12 +130,9 @@ class Embeddings(SourceConfig, name="embeddings"):
                 f"embeddings.class_graph = {self.class_graph!r}: {self.path} has no factor {CLASS!r};"
                 " give embeddings.classes, a file with the class of every image row"
             )
-        pairs = read_pairs(self.class_graph)
-        try:
-            between = distances(pairs, labels.names(CLASS), path=self.class_path)
-        except ValueError as error:
-            raise ValueError(f"{self.class_graph}: {error}") from error
-        return source.replace(labels=labels.replace(between={CLASS: between.astype(np.float32)}))
+        levels = read_levels(self.class_levels, "embeddings.class_levels")
+        labels = with_graph(labels, self.class_graph, path=self.class_path, levels=levels)
+        return source.replace(labels=labels)
 
 
 def pairs_of(
