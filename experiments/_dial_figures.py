@@ -63,7 +63,7 @@ def phase(results, first, firsts, second, seconds, first_title, second_title):
     return figure
 
 
-def lines(results, **dials):
+def over_one(results, **dials):
     """Scores over one dial at a time; None without rows."""
     figure, axes = plt.subplots(len(SHOWN), len(dials), figsize=(10.5, 11), squeeze=False, sharey="row")
     titles = {
