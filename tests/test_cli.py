@@ -73,7 +73,11 @@ def test_list_names_everything(mpsae):
     assert there >= {*known(), *presets(), *known_sources(), *worlds(), *known_metrics()}
     assert there >= {"hierarchy", "absorption", "digits"}
     assert mpsae("list", "sources")[1].splitlines()[0] == f"sources ({len(known_sources())})"
-    first, *groups = mpsae("list", "metrics")[1].split("\n\n")
+    metrics = mpsae("list", "metrics")[1]
+    assert [
+        line for line in metrics.splitlines()[2:] if line and line[-1] not in ".?"
+    ] == []  # whole sentences
+    first, *groups = metrics.split("\n\n")
     assert first == f"metrics ({len(known_metrics())})"
     heading, *lines = groups[[group.split()[0] for group in groups].index("sparsity:")].splitlines()
     assert heading == "  sparsity: How many latents fire, how often, and how unevenly."

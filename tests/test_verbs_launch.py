@@ -70,6 +70,8 @@ def test_a_part_that_fails_is_a_job_that_failed(capsys):
         (["--parts", "2", "--minutes", "-3", "run", "hierarchy"], "--minutes -3: must be at least 1"),
         (["--parts", "2", "--set", "timeout_min=5", "run", "hierarchy"], "a time limit is --minutes"),
         (["run", "hierarchy"], "--parts"),
+        (["--parts", "2", "run", "hierarchi"], "unknown experiment 'hierarchi'"),
+        (["--parts", "2", "run", "hierarchy", "--scale", "huge"], "argument --scale: invalid choice: 'huge'"),
         (["--parts", "2", "--set", "gpus", "run", "hierarchy"], "--set gpus: must be NAME=VALUE"),
     ],
 )

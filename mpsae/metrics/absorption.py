@@ -112,10 +112,10 @@ def absorb_mag(sum_parent, truth, match):
 
 @metric
 def absorb_full(count_absorbed, truth, match):
-    """Share of samples (p on, c on) where ẑ_m(p) = 0, <x, d_p> >= 0, and the other latent of largest
-    projection ẑ_l C_lp has C_lp >= .025 and carries >= .4 of <x, d_p>; [0, 1].
+    """Share of samples (p on, c on) in which one other latent stands in for the parent's; [0, 1].
 
-    SAEBench's full absorption with d_p as the probe; x without the world's offset.
+    ẑ_m(p) = 0, <x, d_p> >= 0, and the other latent of largest projection ẑ_l C_lp has C_lp >= .025 and
+    carries >= .4 of <x, d_p>: SAEBench's full absorption with d_p as the probe; x without the world's offset.
     """
     return by_level(truth, matched_parent(truth, match), lambda c: _share(count_absorbed[:, c], 1))
 

@@ -1,8 +1,8 @@
-"""How alike the rows are that one latent fires on: by labels, by a class tree. Needs labels, at the side image
-or text of pairs, or rows.
+"""How alike the rows are that one latent fires on: by labels, by a class tree. Needs labels.
 
-Activation means |code|. Means are over live latents, `count` is how many; a latent for which the
-formula is 0/0 is left out. `..._null` is the same with the labels shuffled: what chance gives.
+Sides are image and text where rows are pairs, else rows. Activation means |code|. Means are over live
+latents, `count` is how many; a latent for which the formula is 0/0 is left out. `..._null` is the same with
+the labels shuffled: what chance gives.
 """
 
 import numpy as np

@@ -63,11 +63,11 @@ def atom_sides_centred(pool, atoms):
 
 @metric
 def atom_probe(atom_sides, modality):
-    """Do atoms lie to the modality as their scores say? Mean of acc for unimodal latents, 1.5 - acc for
-    bimodal ones, and of the acc of each class at atoms; [0, 1], 1 = along the gap, or across it.
+    """Do atoms lie to the modality as their scores say? [0, 1], 1 = along the gap, or across it.
 
-    acc is the accuracy on the pool of the sign of ⟨x - b̄, d_i⟩, b̄ the mean of unit atoms weighted by energy,
-    in the direction that the score says, for bimodal latents in the better one; 0 counts half.
+    Mean of acc for unimodal latents, 1.5 - acc for bimodal ones, and of the acc of each class at atoms. acc is the
+    accuracy on the pool of the sign of ⟨x - b̄, d_i⟩, b̄ the mean of unit atoms weighted by energy, in the
+    direction that the score says, for bimodal latents in the better one; 0 counts half.
     """
     return summary(atom_sides, modality)
 

@@ -72,8 +72,11 @@ def argmax_counts(count_nearest, count_positive, count_true, nearest_feature):
 
 @metric
 def mcc(overlap, match_abs):
-    """Mean over matched pairs of |C|, Hungarian on 1 - |C|; [0, 1]; SAELens. Ignores the sign,
-    and below width P it is a mean over the easiest features: read `mcc_all` too."""
+    """Mean over matched pairs of |C|, Hungarian on 1 - |C|; [0, 1], dimensionless.
+
+    SAELens' convention. It ignores the sign, and below width P it is a mean over the easiest features: read
+    `mcc_all` too.
+    """
     pairs = min(overlap.shape)
     return Value(float(np.abs(pick_matched(overlap, match_abs)).sum() / pairs), pairs)
 

@@ -11,6 +11,24 @@ from mpsae.verbs.arguments import Arguments, add_checkpoints, add_mesh
 
 def main(argv: list[str]) -> int:
     """Run what is not finished, redraw the figures, print the verdicts."""
+    chosen = parsed(argv)
+
+    from mpsae import hosts, mesh, plugin
+    from mpsae.experiment import find
+    from mpsae.follow import follow
+    from mpsae.layout import Layout
+
+    mesh.start()
+    experiment = find(chosen.name)
+    for path in chosen.plugins:
+        plugin.load(path)
+    layout = Layout.parse(chosen.mesh) if chosen.mesh else None
+    with hosts.joined(chosen.hosts, chosen.host, layout) as leads:
+        return _run(experiment, chosen, layout, f"mpsae run {shlex.join(argv)}") if leads else follow(layout)
+
+
+def parsed(argv: list[str]) -> argparse.Namespace:
+    """The options of a command line; exit 2 where they are none."""
     parser = Arguments(prog="mpsae run", description="Run an experiment; finished runs are not run again.")
     parser.add_argument("name", help="an experiment's name (see `mpsae list`) or its .py file")
     parser.add_argument("plugins", nargs="*", metavar="PLUGIN.py", help="files that define SAEs of your own")
@@ -41,20 +59,7 @@ def main(argv: list[str]) -> int:
     add_checkpoints(parser)
     add_mesh(parser)
     parser.add_argument("--no-figures", action="store_true", help="only make the rows")
-    chosen = parser.parse_intermixed_args(argv)
-
-    from mpsae import hosts, mesh, plugin
-    from mpsae.experiment import find
-    from mpsae.follow import follow
-    from mpsae.layout import Layout
-
-    mesh.start()
-    experiment = find(chosen.name)
-    for path in chosen.plugins:
-        plugin.load(path)
-    layout = Layout.parse(chosen.mesh) if chosen.mesh else None
-    with hosts.joined(chosen.hosts, chosen.host, layout) as leads:
-        return _run(experiment, chosen, layout, f"mpsae run {shlex.join(argv)}") if leads else follow(layout)
+    return parser.parse_intermixed_args(argv)
 
 
 def _run(experiment, chosen, layout, command):
