@@ -33,7 +33,10 @@ def on(source, scale):
         evaluation=Evaluation(ks=(1, 2, 3, 4, 6, 8, 12, 16)),
     )
     if getattr(source.build(0), "labels", None) is None:
-        raise ValueError(f"{source.title} has no labels, and concepts is about known factors")
+        raise ValueError(
+            f"{source.title} has no labels, and concepts is about known factors:"
+            " plain rows take labels=TABLE.csv, pairs in a file classes=FILE.txt"
+        )
     return runs
 
 

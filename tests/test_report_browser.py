@@ -14,6 +14,10 @@ pytestmark = [
 SAES = "[...document.querySelectorAll('#sheet tbody tr')].map(row => row.cells[0].textContent)"
 TESTS = "[...document.querySelectorAll('details.tests tbody tr')].filter(row => row.checkVisibility()).length"
 FOCUS = "document.activeElement.textContent"
+THERE = """new Promise(done => {
+  const look = () => document.getElementById('filters').hidden ? setTimeout(look, 10) : done();
+  look();
+})"""  # the rows are unpacked after the page has loaded
 SORT = "document.querySelector('#sheet th[aria-sort]')?.ariaSort"
 
 
@@ -46,6 +50,7 @@ def page(tab):
     tab.prefers("light")
     tab.size(1280, 900)
     tab.reload()
+    tab.run(THERE)
     yield tab
     assert tab.complaints == []
 

@@ -6,7 +6,7 @@ from typing import Any
 from mpsae.evidence import FEW, Finding, Study, counts, sentence, strongest
 from mpsae.intervals import Interval
 from mpsae.questions import QUESTIONS, Question
-from mpsae.report.assets import as_json, render
+from mpsae.report.assets import packed, render
 from mpsae.report.assets import text as asset
 from mpsae.report.columns import SHOWN, TRUTH, heading, pinned
 from mpsae.report.picture import Picture
@@ -68,7 +68,7 @@ def page(studies: list[Study], chapters: list[Chapter]) -> str:
         ],
         "lead": _lead(chapters),
         "metrics": computed(metrics),
-        "rows": as_json([_sheet(chapter) for chapter in chapters]),
+        "rows": packed([_sheet(chapter) for chapter in chapters]),
         "tests_head": TESTS,
         "settings_head": SETTINGS,
         "short": SHORT,

@@ -1,8 +1,10 @@
 // The explorer of rows: one experiment at a time, its filters, its columns.
 "use strict";
 
-(() => {
-  const sheets = JSON.parse(document.getElementById("data").textContent);
+(async () => {
+  const bytes = Uint8Array.from(atob(document.getElementById("data").textContent), (one) => one.charCodeAt(0));
+  const unpacked = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const sheets = await new Response(unpacked).json();
   const form = document.getElementById("filters");
   const table = document.getElementById("sheet");
   const fixed = [
