@@ -24,6 +24,8 @@ class LabelTable(NamedTuple):
 def read_labels(file: str, rows: int) -> LabelTable:
     """The table of a .csv or .tsv file whose first line names the factors; an empty cell is not known.
 
+    Every line counts, an empty one too, or labels would slip to other rows.
+
     ValueError of one sentence, with file and line: another suffix, no UTF-8, a factor without a name of a-z,
     0-9 and _, one named twice or without any class, lines of another length, and not a line for each of `rows`.
     """
@@ -43,6 +45,7 @@ def read_labels(file: str, rows: int) -> LabelTable:
             )
     cells = []
     for where, line in lines:
+        line = line or [""]  # an empty line of a table of one column is a row of unknown class
         if len(line) != len(names):
             raise ValueError(f"{file}, {where}: {len(line)} columns, the first line has {len(names)}")
         cells.append([cell.strip() for cell in line])

@@ -16,6 +16,8 @@ def test_a_column_is_a_factor_and_an_empty_cell_is_not_known(tmp_path):
     tabs = tmp_path / "labels.tsv"
     tabs.write_text("kind\na, b\ncat\n")
     np.testing.assert_array_equal(read_labels(str(tabs), 2).of["kind"], [0, 1])
+    tabs.write_text("kind\na\n\nb\n")
+    np.testing.assert_array_equal(read_labels(str(tabs), 3).of["kind"], [0, -1, 1])
 
 
 BAD = {
@@ -25,6 +27,7 @@ BAD = {
     "no name": ("labels.csv", b"kind,\na,b\nb,c\n", ["line 1", "''"]),
     "twice": ("labels.csv", b"kind,kind\na,b\nb,c\n", ["line 1", "'kind'", "name of its own"]),
     "cells": ("labels.csv", b"kind,size\na\nb,c\n", ["line 2", "1 columns, the first line has 2"]),
+    "empty line": ("labels.csv", b"kind,size\na,b\n\nb,c\n", ["line 3", "1 columns, the first line has 2"]),
     "lines": ("labels.csv", b"kind\na\n", ["1 lines", "for 2 rows"]),
     "empty": ("labels.csv", b"", ["0 lines", "for 2 rows"]),
     "nothing known": ("labels.tsv", b"kind\tsize\na\t\nb\t \n", ["'size' is empty"]),

@@ -27,7 +27,7 @@ def _read(text: str, path: str, separator: str) -> CaptionFile:
     reads "animal => cat => a cat on a mat", as HierarCaps has it; `image_url` then names the image.
     Chains of another depth than the first, and lines with an empty caption, are problems.
     """
-    lines = table_lines(text, path, separator)
+    lines = (line for line in table_lines(text, path, separator) if line[1])
     _, columns = next(lines, ("", []))
     image = next((columns.index(name) for name in IMAGE if name in columns), None)
     caption = next((columns.index(name) for name in CAPTION if name in columns), None)
