@@ -21,7 +21,8 @@ def with_graph(labels: Labels, file: str, *, path: str, levels: tuple[int, ...])
     """The labels with the path between the classes of `class`, and a coarser factor for each of the levels.
 
     `class_6` is the node six edges below the root, along last parents, at or above the class; not known of
-    classes that lie higher. Raises ValueError, with the file, as `mpsae.class_graph`.
+    classes that lie higher. Raises ValueError, with the file, as `mpsae.class_graph`, and where a factor is
+    called so or `class` belongs to a coarser one already.
     """
     pairs, names = read_pairs(file), labels.names(CLASS)
     try:
@@ -29,10 +30,16 @@ def with_graph(labels: Labels, file: str, *, path: str, levels: tuple[int, ...])
         above = {depth: ancestors(pairs, names, depth) for depth in levels}
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from error
+    if levels and CLASS in dict(labels.parent):
+        raise ValueError(
+            f"{file}: class_levels: {CLASS!r} belongs to {dict(labels.parent)[CLASS]!r} already, another tree"
+        )
     of, classes, parent = dict(labels.of), dict(labels.classes), dict(labels.parent)
     finer = CLASS
     for depth, nodes in sorted(above.items(), reverse=True):
         factor, known = f"{CLASS}_{depth}", sorted({node for node in nodes if node is not None})
+        if factor in of:
+            raise ValueError(f"{file}: class_levels = {depth}: there is a factor {factor!r} already")
         if not known:
             raise ValueError(f"{file}: class_levels = {depth}: no class lies {depth} edges below the root")
         place = {None: -1} | {node: number for number, node in enumerate(known)}

@@ -138,12 +138,18 @@ def beside(runs: list["Run"], name: str) -> list["Run"]:
 
 
 def results(name: str, scale: str | None, root: Path) -> Results:
-    """The stored results of an experiment; without a scale, of the largest one that has rows."""
+    """The stored results of an experiment; without a scale, of the largest one that has rows.
+
+    Raises ValueError where there are none, for damaged rows, and for two data under one name.
+    """
     from mpsae.rows import load, tidy
+    from mpsae.run_data import refuse_mixed_data
 
     for one in [scale] if scale else reversed(SCALES):
         folder = root / name / one
         if list(folder.glob("rows*.jsonl")):
-            return Results(name, one, folder, tidy(load(folder)))
+            table = load(folder)
+            refuse_mixed_data(table.groups, f"{name} at scale {one}")
+            return Results(name, one, folder, tidy(table))
     where = f"{root / name / scale}" if scale else f"{root / name}"
     raise ValueError(f"no results in {where}: run `mpsae run {name} --scale {scale or 'quick'}` first")

@@ -2,12 +2,14 @@
 
 import os
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Int
 
 from mpsae.files import read_bytes
+from mpsae.labels import Labels
 from mpsae.table_lines import table_lines
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
@@ -15,10 +17,21 @@ UNKNOWN = -1
 
 
 class LabelTable(NamedTuple):
-    """By factor the class of every row, -1 where not known, and the names of its classes, sorted."""
+    """By factor the class of every row, -1 where not known, its classes, and of some the coarser factor."""
 
-    of: dict[str, Int[np.ndarray, " rows"]]
-    classes: dict[str, tuple[str, ...]]
+    of: Mapping[str, Int[np.ndarray, " rows"]]
+    classes: Mapping[str, tuple[str, ...]]
+    parent: tuple[tuple[str, str], ...] = ()
+
+    def of_rows(self, rows: Int[np.ndarray, " scored"]) -> Labels:
+        """What is known of some rows. Classes that none of them has are left out, or ids would make huge tables."""
+        of, names = {}, {}
+        for factor, values in self.of.items():
+            there, number = np.unique(values[rows], return_inverse=True)
+            known = there >= 0
+            of[factor] = np.where(known, np.cumsum(known) - 1, UNKNOWN)[number].astype(np.int32)
+            names[factor] = tuple(self.classes[factor][place] for place in there[known])
+        return Labels(of=of, classes=tuple(sorted(names.items())), parent=self.parent)
 
 
 def read_labels(file: str, rows: int) -> LabelTable:
@@ -26,8 +39,9 @@ def read_labels(file: str, rows: int) -> LabelTable:
 
     Every line counts, an empty one too, or labels would slip to other rows.
 
-    ValueError of one sentence, with file and line: another suffix, no UTF-8, a factor without a name of a-z,
-    0-9 and _, one named twice or without any class, lines of another length, and not a line for each of `rows`.
+    ValueError of one sentence, with file and line: another suffix, no UTF-8, a factor without a name of a-z, 0-9
+    and _ that begins with a letter, one named twice or without any class, lines of another length, and not a
+    line for each of `rows`.
     """
     separator = SEPARATORS.get(os.path.splitext(file)[1])
     if separator is None:
@@ -41,7 +55,8 @@ def read_labels(file: str, rows: int) -> LabelTable:
     for name in names:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or names.count(name) > 1:
             raise ValueError(
-                f"{file}, line 1: column {name!r} needs a name of its own, of a-z, 0-9 and _: it is a factor"
+                f"{file}, line 1: column {name!r} is a factor: it needs a name of its own,"
+                " of a-z, 0-9 and _, a letter first"
             )
     cells = []
     for where, line in lines:

@@ -35,6 +35,17 @@ def test_levels_by_hand(tmp_path):
     assert [tree.name for tree in trees] == ["class", "size"]
 
 
+def test_levels_do_not_take_the_place_of_what_is_known(tmp_path):
+    (tmp_path / "graph.txt").write_text(LINES)
+    mine = labels([0, 1, 2, 3])
+    twice = mine.replace(of=mine.of | {"class_1": np.zeros(4, int)})
+    tree = mine.replace(parent=(("class", "size"),))
+    for known, words in ((twice, "there is a factor 'class_1' already"), (tree, "'class' belongs to 'size'")):
+        with pytest.raises(ValueError, match=words):
+            with_graph(known, str(tmp_path / "graph.txt"), path="graph", levels=(1,))
+    assert with_graph(tree, str(tmp_path / "graph.txt"), path="graph", levels=()).parent == tree.parent
+
+
 @pytest.mark.parametrize(
     ("text", "expected"), [("", ()), ("4", (4,)), ("1/3/12", (1, 3, 12)), (" 2 / 3 ", (2, 3))]
 )

@@ -20,6 +20,15 @@ def test_a_column_is_a_factor_and_an_empty_cell_is_not_known(tmp_path):
     np.testing.assert_array_equal(read_labels(str(tabs), 3).of["kind"], [0, -1, 1])
 
 
+def test_only_the_classes_of_the_scored_rows_are_left(tmp_path):
+    file = tmp_path / "labels.csv"
+    file.write_text("id,kind\n" + "".join(f"{i:05},{'ab'[i % 2] if i % 3 else ''}\n" for i in range(9000)))
+    labels = read_labels(str(file), 9000).of_rows(np.array([8000, 3, 70]))
+    assert labels.names("id") == ("00003", "00070", "08000") and labels.names("kind") == ("a",)
+    np.testing.assert_array_equal(labels.of["id"], [2, 0, 1])
+    np.testing.assert_array_equal(labels.of["kind"], [0, -1, 0])
+
+
 BAD = {
     "suffix": ("labels.json", b"{}", ["must end in .csv or .tsv"]),
     "no UTF-8": ("labels.csv", b"kind\n\xff\n\n", ["not text in UTF-8"]),

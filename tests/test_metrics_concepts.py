@@ -98,6 +98,15 @@ def test_plain_rows_are_scored_as_one_side():
     assert asked[0][1].value is None and asked[0][1].note == "rows are not pairs of an image and a text"
 
 
+def test_labels_of_training_rows_alone_are_undecided():
+    labels = Labels({"kind": np.full(N, -1)})
+    source = array_source(planted()[:2], planted(), labels)
+    rows = score(
+        Identity(), {"atoms": np.eye(9, dtype=np.float32)}, source, metrics=["concept_level_share"]
+    ).rows
+    assert rows[0][1].value is None and rows[0][1].note == "no class has members and others in both halves"
+
+
 def test_the_best_of_many_latents_is_not_best_by_luck():
     noise = np.maximum(RNG.normal(size=(N, 300)) - 1, 0)
     scores = found(noise)

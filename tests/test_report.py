@@ -181,6 +181,8 @@ def test_two_data_under_one_name_are_refused(here, capsys):
     code, _, err = report(capsys)
     assert code == 2 and "tree of world seed 0 has two fingerprints, 000000000000 and 111111111111" in err
     assert not Path("report.html").exists()
+    assert cli.main(["figures", "mine", "--scale", "full"]) == 2  # nor do they share a figure
+    assert "two fingerprints" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,8 @@ def test_points_of_a_curve_are_no_columns_but_those_that_are_asked_for_are():
     assert column("recovered", {"t": 0.9}) is None
     assert column("fvu", {"t": 0.9}) is None
     assert column("concept_auroc", {"factor": "hue", "side": "image"}) is None
-    assert column("concept_auroc", {"factor": "hue", "side": "both"}) == Column("concept_auroc", "hue")
+    for side in ("both", "rows"):
+        assert column("concept_auroc", {"factor": "hue", "side": side}) == Column("concept_auroc", "hue")
 
 
 def test_recovery_stands_beside_reconstruction():

@@ -11,6 +11,7 @@ from sklearn.datasets import load_digits
 
 from mpsae.source import find_source
 from mpsae.store import Labels, Rows, Store, write
+from mpsae.store.labels import Tree
 from mpsae.store.memory import no_pairs
 
 KEY = jax.random.key(0)
@@ -125,6 +126,31 @@ def test_arrays_read_a_folder_of_rows(tmp_path, kind):
     with pytest.raises(ValueError, match="must name one of the arrays in .*two: image, text"):
         arrays(tmp_path / "two")
     assert find_source("arrays")(path=f"{tmp_path / 'one'}/").title == "one"
+
+
+def test_a_folder_of_rows_brings_its_labels(tmp_path):
+    kind = np.arange(60) % 4
+    known = Labels(
+        classes={"kind": ("a", "b", "c", "d"), "family": ("ab", "cd")},
+        values={"image": {"kind": kind, "family": kind // 2}},
+        trees={"kind": Tree("family", np.array([0, 0, 1, 1]))},
+    )
+    record = {"model": {}, "preprocess": {}, "provenance": {}, "left_out": []}
+    write(
+        tmp_path / "folder",
+        Store(
+            rows={"image": Rows([ROWS])}, ids={"image": np.arange(60)}, pairs=no_pairs(), items={}, labels=known,
+            record=record, fingerprint="f00d",
+        ),
+    )  # fmt: skip
+    source = arrays(tmp_path / "folder")
+    numbers = [np.flatnonzero((row == ROWS).all(1)).item() for row in np.asarray(source.held)]
+    assert [source.labels.names("kind")[c] for c in source.labels.of["kind"]] == [
+        "abcd"[i % 4] for i in numbers
+    ]
+    assert source.labels.parent == (("kind", "family"),)
+    (tmp_path / "own.csv").write_text("size\n" + "s\nl\n" * 30)
+    assert set(arrays(tmp_path / "folder", labels=str(tmp_path / "own.csv")).labels.of) == {"size"}
 
 
 def test_arrays_read_bfloat16(tmp_path):
@@ -314,7 +340,7 @@ def test_labels_of_arrays_stay_with_their_rows(tmp_path):
     ]
     np.testing.assert_array_equal(source.labels.of["half"], [0 if i < 30 else -1 for i in numbers])
     np.testing.assert_array_equal(source.labels.of["class_1"], [i % 2 for i in numbers])
-    assert source.labels.between["class"].shape == (60, 60)
+    assert source.labels.between["class"].shape == (10, 10)  # of those that are scored
     assert bare.labels is None
     told = [arrays(path, zero_rows="drop", **fields) for fields in ({}, {"labels": str(table)})]
     assert len({one.fingerprint() for one in told}) == 2 and told[0].fingerprint() == bare.fingerprint()
@@ -324,13 +350,13 @@ def test_labels_of_arrays_stay_with_their_rows(tmp_path):
     ("fields", "words"),
     [
         ({"labels": "labels.csv"}, ["labels.csv", "59 lines"]),
-        ({"class_graph": "graph.txt"}, ["need arrays.labels with a column 'class'"]),
-        ({"labels": "labels.csv", "class_levels": "2"}, ["and a graph"]),
+        ({"class_graph": "graph.txt"}, ["rows.npy has no factor 'class'"]),
+        ({"labels": "labels.csv", "class_levels": "2"}, ["give arrays.class_graph too"]),
         (
             {"labels": "labels.csv", "class_graph": "g.txt", "class_levels": "x"},
             ["class_levels = 'x'", "rising"],
         ),
-        ({"labels": "whole.csv", "class_graph": "g.txt"}, ["has no column 'class'"]),
+        ({"labels": "whole.csv", "class_graph": "g.txt"}, ["whole.csv has no factor 'class'"]),
         ({"class_path": "up"}, ["arrays.class_path = 'up'", "graph, tree"]),
     ],
 )

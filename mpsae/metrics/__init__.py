@@ -11,12 +11,13 @@
 `geometry`        the dictionary alone: coherence, Babel
 `spectrum`        effective ranks of codes and dictionary, interference
 `reference`       the codes of a few rows, to look at
-`labelled`        what is known of pairs: halves, shuffled labels, trees of classes (values, no metric)
-`concepts`        which latent stands for which class of a known factor (needs pairs, labels)
-`concept_probe`   what a straight line reads out of codes, x̂ and x (needs pairs, labels)
+`pool`            the held-out pairs that are kept whole (a value, no metric)
+`labelled`        what is known of pairs or rows: halves, shuffled labels, trees of classes (values, no metric)
+`concepts`        which latent stands for which class of a known factor (needs labels)
+`concept_probe`   what a straight line reads out of codes, x̂ and x (needs labels)
 `words`           which word each latent stands for (needs pairs, captions)
 `commuting`       do an image's named latents say what its caption says? (on request; needs a text encoder)
-`mono`            is a latent about one class, by labels and class trees? (needs pairs, labels)
+`mono`            is a latent about one class, by labels and class trees? (needs labels)
 `ms`              are the rows of a latent alike, by embeddings and labels? (needs pairs)
 `stability`       two dictionaries of two seeds (functions, called by the sweep)
 `code_map`        a picture of the code space of pairs (only on request)

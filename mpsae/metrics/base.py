@@ -39,7 +39,7 @@ CONSTANTS = {
     "sample_codes": "[256, p] their codes",
     "parts": "the Parts: rows, reconstructions and codes of the first held-out pairs or plain rows",
     "pool_first": "(image, text) codes of the first pursuit step in the pool, scipy.sparse [N, p]",
-    "labels": "the Labels of the held-out pairs, in numpy; those of the pool come first",
+    "labels": "the Labels of the held-out pairs or rows, in numpy; those of the parts come first",
     "scores_true": "the TrueScores of a world of pairs, in numpy",
     "captions": "what the texts of the held-out pairs say; those of the pool come first",
     "speaker": "the Speaker of the source: its text encoder",
@@ -159,7 +159,7 @@ class Value:
 
 
 class Side(NamedTuple):
-    """One modality of the pool: N rows, what the SAE makes of them, and its active codes."""
+    """One side of what is kept whole: N rows, what the SAE makes of them, and its active codes."""
 
     x: Float[np.ndarray, "N dim"]
     xhat: Float[np.ndarray, "N dim"]

@@ -18,7 +18,7 @@ def concept_probe(parts, sides, factors, halves, atoms):
     """Accuracy of a linear read-out of the factor on the half not fitted on; [0, 1].
 
     At factor, side and of = code (of live latents, on unit atoms), xhat or x; read it against
-    `concept_chance`. Pairs count where the other half has a pair of known class to fit on.
+    `concept_chance`. Items count where the other half has one of known class to fit on.
     """
     lengths, found = np.linalg.norm(atoms, axis=1), []
     for side, rows in parts.sides.items():
@@ -32,7 +32,7 @@ def concept_probe(parts, sides, factors, halves, atoms):
 
 @metric
 def concept_chance(factors):
-    """Share of the largest class among pairs of known class: the accuracy of always saying it; (0, 1]."""
+    """Share of the largest class among items of known class: the accuracy of always saying it; (0, 1]."""
     found = []
     for factor in factors:
         count = np.bincount(factor.label[factor.label >= 0])
@@ -63,7 +63,7 @@ def _accuracies(table, factors, halves, at):
     return found
 
 
-def _share(right, count, factor, at, note="no pair has a known class"):
+def _share(right, count, factor, at, note="no item has a known class"):
     at = {"factor": factor.name} | at
     if not count:
         return Value(None, 0, at, note)

@@ -60,7 +60,7 @@ def concept_f1(sides, factors, halves):
 
 @metric
 def concept_f1_null(sides, factors, halves):
-    """`concept_f1` with the labels shuffled; [0, 1], near the class's share of the pairs: its floor."""
+    """`concept_f1` with the labels shuffled; [0, 1], near the class's share of the items: its floor."""
     return [_f1(sides, halves, factor, factor.shuffled, side) for factor in factors for side in sides.codes]
 
 
@@ -120,7 +120,8 @@ def concept_level_share(sides, factors, areas):
     """
     chosen = _concepts(sides, factors, areas)[:, 0]
     live = chosen[chosen >= 0]
-    return [_mean(live == number, factor, note=DEAD) for number, factor in enumerate(factors)]
+    note = UNDECIDED if sides.live[sides.whole].any() else DEAD
+    return [_mean(live == number, factor, note=note) for number, factor in enumerate(factors)]
 
 
 def _both(image, text, factor):

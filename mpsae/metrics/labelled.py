@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from mpsae.bounds import check_table
 from mpsae.labels import Labels
 from mpsae.metrics.base import shared
 from mpsae.ranking import Ranked
@@ -61,6 +62,7 @@ def leaf_trees(factors: list[Factor], labels: Labels) -> list[Tree]:
     by_name, parent = {factor.name: factor for factor in factors}, dict(labels.parent)
     found = []
     for leaf in factors:
+        check_table(leaf.classes, leaf.classes)
         if leaf.name in labels.between:
             between = np.asarray(labels.between[leaf.name], np.float64)
             found.append(Tree(leaf.name, leaf.label, leaf.shuffled, between))

@@ -132,7 +132,7 @@ def _entropies(parts, factors, *, shuffled):
     found = []
     for side, rows in parts.sides.items():
         codes = _codes(rows)
-        ranked = {}  # most factors are known of the same pairs
+        ranked = {}  # most factors are known of the same items
         for factor in factors:
             label = factor.shuffled if shuffled else factor.label
             known = label >= 0

@@ -34,7 +34,9 @@ MAIN: dict[str, tuple[str, ...]] = {
     "Images and texts": ("energy_bimodal", "probe_auc_best", "gap_xhat", "rho", "bridge_inner", "mms"),
     "More atoms at inference": ("curve_steps_overshoot", "curve_largest_overshoot"),
 }
-POINTS: dict[str, At] = {"concept_auroc": {"side": "both"}}
+POINTS: dict[str, dict[str, tuple[str, ...]]] = {
+    "concept_auroc": {"side": ("both", "rows")}
+}  # pairs, plain rows
 SHOWN = (
     "mcc_signed",
     "f1_hungarian",
@@ -50,7 +52,8 @@ ALWAYS = ("l0", "fvu")
 def column(metric: str, at: At) -> Column | None:
     """The column a value belongs to; None where the report offers none."""
     asked = POINTS.get(metric, {})
-    if metric not in _HEADINGS or not asked.items() <= at.items() or (at and not asked):
+    wanted = all(at.get(key) in allowed for key, allowed in asked.items())
+    if metric not in _HEADINGS or not wanted or (at and not asked):
         return None
     return Column(metric, ", ".join(f"{at[key]}" for key in sorted(at.keys() - asked.keys())))
 

@@ -6,19 +6,9 @@ from typing import Any
 
 from mpsae.evidence import origin
 from mpsae.rows import Table
+from mpsae.run_data import data_title, fingerprint
 
 FEW = 3  # fingerprints that are spelt out
-
-
-def data_title(run: dict[str, Any]) -> str:
-    """What the run's data is called in figures and tables."""
-    return run.get("data") or f"{run['source'].get('name')}"
-
-
-def fingerprint(run: dict[str, Any]) -> str:
-    """The first 12 digits of the digest of the run's data, "unknown" for rows that record none."""
-    recorded = run["source"].get("fingerprint") or run["provenance"].get("data", {}).get("fingerprint")
-    return str(recorded or "unknown")[:12]
 
 
 def facts(table: Table) -> dict[str, str]:

@@ -2,14 +2,14 @@
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from mpsae.canonical import canonical
 from mpsae.intervals import Interval, interval
 from mpsae.report.columns import Column, column, ordered
-from mpsae.report.origin import data_title, fingerprint
 from mpsae.rows import Group, Table
+from mpsae.run_data import data_title, refuse_mixed_data, world
 
 Setting = dict[str, Any]
 
@@ -81,22 +81,6 @@ def sheet(table: Table, experiment: str, scale: str) -> Sheet:
     return Sheet(experiment, scale, columns, tuple(sorted(lines, key=_place)))
 
 
-def refuse_mixed_data(groups: Iterable[Group], where: str) -> None:
-    """Raise ValueError where data of one title, setting and world seed has two fingerprints.
-
-    Numbers on it would not be of the same rows, side by side in a table or a figure.
-    """
-    seen: dict[str, str] = {}
-    for group in groups:
-        kind, world, found = _kind(group.run), group.run["seed"].get("world"), fingerprint(group.run)
-        first = seen.setdefault(canonical([kind.data, kind.world, world]), found)
-        if first != found:
-            raise ValueError(
-                f"{where}: {kind.data} of world seed {world} has two fingerprints, {first} and {found};"
-                " keep rows on different data in different folders"
-            )
-
-
 def text(setting: Setting) -> str:
     """A setting in words: "correlation 0.3, k 4"."""
     return ", ".join(f"{name} {shown(value)}" for name, value in setting.items())
@@ -108,15 +92,12 @@ def shown(value: Any) -> str:
 
 
 def _kind(run: dict[str, Any]) -> Kind:
-    source = dict(run["source"])
-    for name in ("name", "fingerprint"):
-        source.pop(name, None)
     own = {"width": run.get("width"), "numerics": run.get("numerics")}
     own |= dict(run.get("optim") or {}) | run["fields"]  # a field of the SAE goes before one of its training
     return Kind(
         sae=run.get("label") or run["variant"],
         data=data_title(run),
-        world=dict(sorted(source.items())),
+        world=world(run),
         own=dict(sorted(own.items())),
     )
 

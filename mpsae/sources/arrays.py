@@ -20,6 +20,7 @@ from mpsae.source import (
     fixed_order,
     normed,
 )
+from mpsae.store import Labels as Known
 from mpsae.store import read
 
 ZERO_ROWS = ("refuse", "drop", "keep")
@@ -35,7 +36,8 @@ class Arrays(SourceConfig, name="arrays"):
     mean of the training rows off all.
 
     labels: a .csv or .tsv table with a line for every row of the file (`mpsae.label_table`), zero rows included,
-    a column per factor. class_graph, class_path, class_levels: of its column `class`, as in the source `embeddings`.
+    a column per factor; without one, a folder's own labels. class_graph, class_path, class_levels: of the factor
+    `class`, as in the source `embeddings`.
     """
 
     stored: ClassVar[bool] = True
@@ -70,11 +72,8 @@ class Arrays(SourceConfig, name="arrays"):
         check_choices(
             self, zero_rows=ZERO_ROWS, cast=CASTS, norm=NORMS, centring=self.centrings, class_path=PATHS
         )
-        if (self.class_graph or self.class_levels) and not (self.class_graph and self.labels):
-            raise ValueError(
-                "arrays.class_graph, arrays.class_levels: need arrays.labels with a column 'class' and a graph"
-            )
-        read_levels(self.class_levels, "arrays.class_levels")
+        if read_levels(self.class_levels, "arrays.class_levels") and not self.class_graph:
+            raise ValueError("arrays.class_levels: levels of what? give arrays.class_graph too")
         if os.path.splitext(self.path)[1] not in READERS and not os.path.isdir(self.path):
             raise ValueError(
                 f"arrays.path = {self.path!r}: must end in {', '.join(READERS)}, or be a folder of `mpsae embed`"
@@ -83,7 +82,7 @@ class Arrays(SourceConfig, name="arrays"):
 
     def build(self, world_seed: int) -> ArraySource:
         """The same rows and the same split for every seed."""
-        rows, kept = self._read()
+        rows, kept, known = self._read()
         rows = normed(rows, self.norm)
         if self.held_out >= len(rows):
             raise ValueError(
@@ -92,22 +91,24 @@ class Arrays(SourceConfig, name="arrays"):
         order = fixed_order(len(rows))
         train, held = rows[order[self.held_out :]], rows[order[: self.held_out]]
         shift = train.mean(0) if self.centring == "global" else np.float32(0)
-        labels = None
         if self.labels:
-            table = read_labels(self.labels, len(kept))
-            scored = np.flatnonzero(kept)[order[: self.held_out]]
-            labels = self._labels(table, scored)
-        return array_source(train - shift, held - shift, labels)
+            known = read_labels(self.labels, len(kept))
+        labels = None
+        if known is not None:
+            labels = known.of_rows(np.flatnonzero(kept)[order[: self.held_out]])
+        return array_source(train - shift, held - shift, self._with_graph(labels))
 
     def read(self) -> np.ndarray:
         """Every row of the file or folder as float32, checked, in its order."""
         return self._read()[0]
 
-    def _read(self) -> tuple[np.ndarray, np.ndarray]:
-        """The rows, and which of those in the file they are [file rows]."""
+    def _read(self) -> tuple[np.ndarray, np.ndarray, LabelTable | None]:
+        """The rows, which of those in the file they are [file rows], and what a folder knows of the file rows."""
         self.validate()
-        stored = _choose(self.path, _stored(self.path), self.array)
-        rows = as_float32(stored, self.path, cast=self.cast == "float32")
+        stored, labels = _stored(self.path)
+        name = _choice(self.path, stored, self.array)
+        rows = as_float32(stored[name], self.path, cast=self.cast == "float32")
+        known = None if labels is None else _table(labels, name)
         zero = ~rows.any(axis=1)
         if self.zero_rows == "refuse" and zero.any():
             raise ValueError(
@@ -115,35 +116,42 @@ class Arrays(SourceConfig, name="arrays"):
                 f" must not be, or set zero_rows='drop' or 'keep'"
             )
         kept = np.full(len(rows), True) if self.zero_rows == "keep" else np.logical_not(zero)
-        return rows[kept], kept
+        return rows[kept], kept, known
 
-    def _labels(self, table: LabelTable, scored: np.ndarray) -> Labels:
-        """What the table says of the rows that are scored."""
-        labels = Labels(
-            of={factor: values[scored] for factor, values in table.of.items()},
-            classes=tuple(sorted(table.classes.items())),
-        )
+    def _with_graph(self, labels: Labels | None) -> Labels | None:
+        """The labels with what the class graph says, where one is given."""
         if not self.class_graph:
             return labels
-        if CLASS not in table.classes:
+        if labels is None or CLASS not in labels.of:
             raise ValueError(
-                f"arrays.class_graph = {self.class_graph!r}: {self.labels} has no column {CLASS!r}"
+                f"arrays.class_graph = {self.class_graph!r}: {self.labels or self.path} has no factor {CLASS!r}"
             )
         levels = read_levels(self.class_levels, "arrays.class_levels")
         return with_graph(labels, self.class_graph, path=self.class_path, levels=levels)
 
 
-def _stored(path: str) -> dict[str, np.ndarray]:
+def _stored(path: str) -> tuple[dict[str, np.ndarray], Known | None]:
+    """Every array by its name, and what a folder knows of its rows."""
     if os.path.isdir(path):
-        return {modality: np.asarray(rows) for modality, rows in read(path).rows.items()}
+        store = read(path)
+        return {modality: np.asarray(rows) for modality, rows in store.rows.items()}, store.labels
     with reading(path):
-        return READERS[os.path.splitext(path)[1]](path)
+        return READERS[os.path.splitext(path)[1]](path), None
 
 
-def _choose(path: str, stored: dict[str, np.ndarray], array: str) -> np.ndarray:
+def _choice(path: str, stored: dict[str, np.ndarray], array: str) -> str:
     if array in stored:
-        return stored[array]
+        return array
     if not array and len(stored) == 1:
-        return next(iter(stored.values()))
+        return next(iter(stored))
     names = ", ".join(sorted(stored)) or "none"
     raise ValueError(f"arrays.array = {array!r}: must name one of the arrays in {path}: {names}")
+
+
+def _table(labels: Known, modality: str) -> LabelTable | None:
+    """What a folder knows of the rows of a modality, None for nothing."""
+    of = labels.values.get(modality, {})
+    trees = ((factor, tree.parent) for factor, tree in sorted(labels.trees.items()))
+    return (
+        LabelTable(of, labels.classes, tuple(one for one in trees if of.keys() >= set(one))) if of else None
+    )

@@ -56,7 +56,7 @@ def main(argv: list[str]) -> int:
     for option in ("parts", "minutes"):
         if getattr(chosen, option) < 1:
             raise ValueError(f"--{option} {getattr(chosen, option)}: must be at least 1")
-    experiment.find(run.parsed(chosen.words[1:]).name)  # refused here, not in every job
+    experiment.find(run.parsed(chosen.words[1:]).name)  # name and options are refused here, not in every job
     settings = dict(map(_setting, chosen.set))
     if taken := settings.keys() & {"name", "timeout_min"}:
         raise ValueError(f"--set {min(taken)}: is set by mpsae launch itself; a time limit is --minutes")
