@@ -68,7 +68,7 @@ def recovered(rows, name):
     panels = PAIRED if paired else PLAIN
     figure, axes = plt.subplots(
         len(centrings), len(panels), sharey=True, sharex="col", squeeze=False,
-        figsize=(1.5 + 2.75 * len(panels), len(centrings) * (0.42 * len(factors) + 0.5) + 1.2),
+        figsize=(1.5 + 2.75 * len(panels), len(centrings) * max(0.42 * len(factors) + 0.5, 1.9) + 1.2),
     )  # fmt: skip
     for i, centring in enumerate(centrings):
         mine = [row for row in rows if row["source"].get("centring") == centring and asked(row) == k]

@@ -93,7 +93,7 @@ def over_one(results, **dials):
     plots.legend(figure, axes[0, 0], columns=8)
     plots.caption(
         figure, f"One dial at a time from 320 features in 64 dimensions. Median of at most {_seeds(results)} seeds, "
-        "band: 95 % bootstrap interval.",
+        "band: 95 % bootstrap interval. ×: some seed has no value (no child with an atom of its own).",
     )  # fmt: skip
     return figure
 
