@@ -28,7 +28,16 @@ from hostile_models import (
 )
 from hostile_reader import Reader, named, table
 from hostile_samples import mend_record, mend_rows
-from hostile_texts import COCO, captions, make_graph, make_images, read_graph, read_images
+from hostile_texts import (
+    COCO,
+    captions,
+    make_graph,
+    make_images,
+    make_labels,
+    read_graph,
+    read_images,
+    read_labelled,
+)
 from test_rows import group
 
 # ---- configs and command-line values
@@ -230,6 +239,7 @@ READERS = {
     "txt": captions("captions.txt", "a cat\na dog\n"),
     "images": Reader(make_images, read_images),
     "graph": Reader(make_graph, read_graph),
+    "labels": Reader(make_labels, read_labelled),
     "clip": Reader(make_clip, read_clip, mend_record("clip.json")),
     "cast": Reader(make_cast, read_cast, mend_record("cast.json")),
     "local": Reader(make_local, read_local),
@@ -274,6 +284,7 @@ OPENED_IN = {
     "mpsae/verbs/train.py": "config",
     "mpsae/bench/memory.py": "reads what the system says of this process",
     "mpsae/hosts.py": "reads what processes of one run tell each other, no file",
+    "mpsae/label_table.py": "labels",
     "mpsae/memory_maps.py": "reads what the system says of this process",
     "mpsae/conformance/form.py": "reads back what it wrote the line before",
     "mpsae/experiment.py": "runs a file of the user, as a plug-in (tests of experiments)",

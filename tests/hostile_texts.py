@@ -72,6 +72,20 @@ def read_images(folder):
         picture(path)
 
 
+def make_labels(folder):
+    (folder / "labels.csv").write_text(
+        'kind,size\ncat,\n"dog, wet",big\ncat,small\n,big\ncat,big\ncat,small\n'
+    )
+    np.save(folder / "rows.npy", table())
+
+
+def read_labelled(folder):
+    from mpsae.sources.arrays import Arrays
+
+    source = Arrays(path=str(folder / "rows.npy"), held_out=2, labels=str(folder / "labels.csv")).build(0)
+    return source.held.tolist(), source.labels.classes, {k: v.tolist() for k, v in source.labels.of.items()}
+
+
 def make_graph(folder):
     (folder / "graph.json").write_text(
         json.dumps({"links": [{"source": "animal", "target": "cat"}, {"source": "animal", "target": "dog"}]})
