@@ -175,7 +175,7 @@ EXPERIMENT = Experiment(
     cost={
         "smoke": "about a minute",
         "quick": "about 20 minutes on 2 CPU cores",
-        "full": "about 3 hours on 2 CPU cores",
+        "full": "about 5 hours on 2 CPU cores",
     },
     runs=runs,
     claims=CLAIMS,
