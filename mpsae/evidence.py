@@ -30,6 +30,7 @@ RECOVERY = {
 BESIDE = ("fvu", "l0")
 EQUAL_L0 = 0.02  # relative difference of the medians up to which two L0 count as equal
 FEW = 3  # with fewer seeds an interval says little
+MANY = 5  # with fewer it can be narrow by luck, and no test is called the strongest for that
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,8 +178,9 @@ def _tests(n: int) -> str:
 
 
 def strongest(findings: list[Finding], status: str) -> Finding | None:
-    """The finding of that status whose `strength` is largest, the first of equals."""
+    """The finding of that status whose `strength` is largest, the first of equals; of `MANY` seeds where there is one."""
     of_status = [one for one in findings if one.status == status]
+    of_status = [one for one in of_status if one.verdict.n >= MANY] or of_status
     return max(of_status, key=lambda one: one.strength, default=None)
 
 

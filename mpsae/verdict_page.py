@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from mpsae.claim import Compare, region
-from mpsae.evidence import EQUAL_L0, FEW, Finding, Study, counts, sentence, strongest
+from mpsae.evidence import EQUAL_L0, FEW, MANY, Finding, Study, counts, sentence, strongest
 from mpsae.questions import QUESTIONS, Question
 
 SHORT = 6  # a table of up to so many rows is shown unfolded
@@ -41,7 +41,8 @@ Papers disagree on what that buys. This page judges their claims on the rows sto
   setting share their runs, so they are not independent of each other.
 * **FVU** and **L0** are of the same runs: the share of variance that is not reconstructed, with the word for the
   first SAE named, and the number of atoms used. Where the two L0 differ, so does what the two could afford.
-* **Strongest**: farthest from the bound of its claim, in half widths of its interval.
+* **Strongest**: farthest from the bound of its claim, in half widths of its interval, among tests of {MANY} seeds or
+  more where there are such.
 """
 
 

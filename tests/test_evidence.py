@@ -97,6 +97,16 @@ def test_strongest_is_farthest_from_the_bound_in_half_widths(store):
     assert strongest([found["pair"]], "holds") is None
 
 
+def test_an_interval_of_few_seeds_is_not_the_strongest_by_luck(store):
+    values = {"lucky": [1.0, 1.0, 1.0], "many": [1.0, 2.0, 3.0, 2.0, 2.5]}
+    root = store(*(groups(name, {"nmse": given}) for name, given in values.items()))
+    claims = [Claim(name, "nmse", of(name), high=10.0, about="C7") for name in values]
+    found = {one.claim.text: one for one in study(experiment(*claims), root).findings["C7"]}
+    assert found["lucky"].strength > found["many"].strength
+    assert strongest(list(found.values()), "holds").claim.text == "many"
+    assert strongest([found["lucky"]], "holds").claim.text == "lucky"
+
+
 def test_an_effect_on_its_bound_has_no_strength(store):
     same = {"nmse": [1.0, 1.0, 1.0]}
     compare = Compare("MP wins", "nmse", of("MP"), of("TopK"), "lower", about="C7")

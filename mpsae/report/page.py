@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from mpsae.evidence import FEW, Finding, Study, counts, sentence, strongest
+from mpsae.evidence import FEW, MANY, Finding, Study, counts, sentence, strongest
 from mpsae.intervals import Interval
 from mpsae.questions import QUESTIONS, Question
 from mpsae.report.assets import packed, render
@@ -73,6 +73,7 @@ def page(studies: list[Study], chapters: list[Chapter]) -> str:
         "settings_head": SETTINGS,
         "short": SHORT,
         "few": FEW,
+        "many": MANY,
     }
     scripts = [asset(PACKAGE, name) for name in SCRIPTS]
     return render(PACKAGE, values, style=asset(PACKAGE, "page.css"), scripts=scripts)
