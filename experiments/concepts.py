@@ -23,7 +23,7 @@ CENTRING = ("none", "modality")  # of the claims, which are about pairs
 def on(source, scale):
     """Every SAE on one set of pairs or rows. Raises ValueError where nothing is known of them."""
     if not source.centrings:
-        raise ValueError(f"{source.title}: concepts is about embeddings, rows that can be centred")
+        raise ValueError(f"{source.title} is no set of pairs or rows of embeddings, which can be centred")
     runs = grid(
         source,
         scale,

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from mpsae.claim import Verdict, judge, verdict_lines
 from mpsae.experiment import Experiment, Results, find, known, results
-from mpsae.progress import Progress
 from mpsae.scales import SCALES
 from mpsae.verbs.arguments import Arguments
 
@@ -70,12 +69,8 @@ def _questions(chosen: argparse.Namespace) -> int:
     if place is not None and place.suffix != ".md":
         raise ValueError(f"--page {place}: the name of a Markdown page ends in .md")
     scales = (chosen.scale,) if chosen.scale else SCALES
-    progress, studies = Progress(), []
-    for name in sorted(known()):
-        progress.show(f"verdict: reading the rows of {name}")
-        if (one := study(find(name), chosen.results, scales)) is not None:
-            studies.append(one)
-    progress.say(f"verdict: read the rows of {len(studies)} experiments")
+    found = [study(find(name), chosen.results, scales) for name in sorted(known())]
+    studies = [one for one in found if one is not None]
     if not studies:
         at = f" at scale {chosen.scale}" if chosen.scale else ""
         raise ValueError(f"no results in {chosen.results}{at}: run `mpsae run hierarchy --scale quick` first")
