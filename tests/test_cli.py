@@ -105,7 +105,10 @@ REFUSED = {
     ),
     "data of its own": (["run", "hierarchy", "--data", "gap"], ["hierarchy is about data of its own"]),
     **{
-        f"{name} on no pairs": (["run", name, "--data", "dial_S"], ["dial_S is no set of pairs", "be centred"])
+        f"{name} on no pairs": (
+            ["run", name, "--data", "dial_S"],
+            ["dial_S is no set of pairs", "be centred"],
+        )
         for name in ("modality", "concepts")
     },
     "expressivity on a world": (
